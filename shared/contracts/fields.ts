@@ -1,0 +1,38 @@
+import { z } from 'zod';
+
+/** ISO 8601 in UTC. */
+export const timestamp = z.iso.datetime();
+
+/** What every stored record answers with. */
+export const recordFields = { id: z.string(), createdAt: timestamp, updatedAt: timestamp };
+
+// biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
+export const noControl = /^[^\u0000-\u001f\u007f]*$/;
+
+/** One line of text a person reads. */
+export const line = (max: number) => z.string().min(1).max(max).regex(noControl, 'control characters are not allowed');
+
+export const role = z.enum(['admin', 'user']);
+
+/**
+ * Pages are bounded so that no request makes a store skip without end; `sortBy` takes only indexed keys.
+ * Units: `page` from 1, `itemsPerPage` records.
+ */
+export const listQuery = <const K extends readonly [string, ...string[]]>(sortKeys: K) =>
+  z.strictObject({
+    page: z.int().min(1).max(10_000).default(1),
+    itemsPerPage: z.int().min(1).max(100).default(10),
+    sortBy: z
+      .array(z.strictObject({ key: z.enum(sortKeys), order: z.enum(['asc', 'desc']).default('asc') }))
+      .max(3)
+      .default([]),
+    search: z.string().max(255).nullable().default(null),
+  });
+
+export const listResult = <R extends z.ZodType>(record: R) =>
+  z.object({
+    items: z.array(record),
+    total: z.int().min(0),
+    page: z.int().min(1),
+    itemsPerPage: z.int().min(1),
+  });

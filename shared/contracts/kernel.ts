@@ -1,0 +1,93 @@
+import { z } from 'zod';
+import type { ErrorCode } from './errors.ts';
+
+/** Who may call: `internal` is for services and gateways only and appears on no protocol. */
+export type Access = 'anyone' | 'user' | 'admin' | 'internal';
+
+/** Who hears an event: every user, administrators only, or those its emitter names (members of a private room). */
+export type EventAudience = 'users' | 'admins' | 'named';
+
+export interface ActionContract {
+  readonly summary: string;
+  readonly access: Access;
+  /** Absent: an entity is refused. */
+  readonly entity?: 'required' | 'optional';
+  /** Absent: a payload is refused. When every key of it is optional, the payload may be left out. */
+  readonly payload?: z.ZodObject;
+  /** `null`: the command answers nothing (HTTP 204). */
+  readonly result: z.ZodType | null;
+  /** HTTP status of success; default 200, 201 for `create`, 204 where the result is null. */
+  readonly status?: number;
+  /** Beside the common ones. */
+  readonly errors?: readonly ErrorCode[];
+  /** May be sent again when no answer came: reads, and writes that end in the same state. */
+  readonly idempotent?: boolean;
+  /** Calls of this action that run, and that wait, in one process; beyond them UNAVAILABLE. */
+  readonly bulkhead?: { readonly concurrency: number; readonly maxQueueSize: number };
+}
+
+export interface EventContract {
+  readonly summary: string;
+  readonly audience: EventAudience;
+  readonly details: z.ZodObject;
+}
+
+export interface ModuleContract {
+  readonly summary: string;
+  readonly actions: Readonly<Record<string, ActionContract>>;
+}
+
+export interface ServiceContract {
+  readonly service: string;
+  readonly modules: Readonly<Record<string, ModuleContract>>;
+  /** Keyed by domain, then by event. */
+  readonly events?: Readonly<Record<string, Readonly<Record<string, EventContract>>>>;
+}
+
+/** Identity functions that keep literal types: without `const` the maps below lose them. */
+export const action = <const A extends ActionContract>(contract: A): A => contract;
+export const event = <const E extends EventContract>(contract: E): E => contract;
+export const service = <const S extends ServiceContract>(contract: S): S => contract;
+
+/** Ids, names of rooms, anything after `/api/<module>/`. */
+export const entitySchema = z
+  .string()
+  .min(1)
+  .max(256)
+  // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
+  .regex(/^[^\u0000-\u001f\u007f]*$/, 'control characters are not allowed');
+
+/** What a handler's `params` are: one strict object of entity and payload, so one parse checks both. */
+export function paramsSchema(contract: ActionContract): z.ZodObject {
+  const shape: Record<string, z.ZodType> = {};
+  if (contract.entity === 'required') shape.entity = entitySchema;
+  if (contract.entity === 'optional') shape.entity = entitySchema.optional();
+  if (contract.payload) {
+    const optional = contract.payload.safeParse({}).success;
+    shape.payload = optional ? contract.payload.prefault({}) : contract.payload;
+  }
+  return z.strictObject(shape);
+}
+
+export const successStatus = (command: string, contract: ActionContract): number =>
+  contract.status ?? (contract.result === null ? 204 : command === 'create' ? 201 : 200);
+
+type EntityOf<A> = A extends { entity: 'required' }
+  ? { entity: string }
+  : A extends { entity: 'optional' }
+    ? { entity?: string }
+    : unknown;
+
+/** What a caller passes (defaults not yet filled in). */
+export type ParamsOf<A> = EntityOf<A> &
+  (A extends { payload: infer P extends z.ZodObject }
+    ? Record<string, never> extends z.input<P>
+      ? { payload?: z.input<P> }
+      : { payload: z.input<P> }
+    : unknown);
+
+/** What a handler receives (parsed). */
+export type ParsedOf<A> = EntityOf<A> &
+  (A extends { payload: infer P extends z.ZodObject } ? { payload: z.output<P> } : unknown);
+
+export type ResultOf<A> = A extends { result: infer R } ? (R extends z.ZodType ? z.output<R> : undefined) : never;
