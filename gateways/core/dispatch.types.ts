@@ -1,0 +1,30 @@
+import type { Failure } from '../../shared/contracts/index.ts';
+import type { Principal } from '../../shared/runtime/principal.ts';
+
+/** A command as every protocol hands it over, envelope already checked. */
+export interface Request {
+  readonly module: string;
+  readonly command: string;
+  readonly requestId: string;
+  readonly entity?: string;
+  readonly payload?: unknown;
+}
+
+export type Protocol = 'http' | 'socketio' | 'mqtt';
+
+export interface Dispatcher {
+  /** Runs a command for a principal. @throws Failure, always one a client may read. */
+  dispatch(request: Request, principal: Principal, protocol: Protocol): Promise<unknown>;
+}
+
+/** Turns what a client presents into a principal. */
+export interface Authenticator {
+  /** @throws Failure UNAUTHORIZED for a bad, expired or revoked token, UNAVAILABLE when that cannot be known. */
+  bearer(token: string): Promise<Principal>;
+  /** @throws Failure INVALID_API_KEY */
+  apiKey(key: string): Promise<Principal>;
+  /** Calls back when a principal that was let in must end: logged out, changed, deleted. */
+  onRevoked(handler: (userId: string) => void): void;
+}
+
+export type { Failure };
