@@ -1,0 +1,28 @@
+import { createHash, randomBytes } from 'node:crypto';
+import type { Collection, Collections, Stored } from '../../shared/store/collection.ts';
+
+export interface ApiKey extends Stored {
+  name: string;
+  roles: ('admin' | 'user')[];
+  requireSignature: boolean;
+  /** Hex SHA-256 of the key: keys are random, so a plain hash is enough. */
+  keyHash: string;
+}
+
+export interface AuthStore {
+  keys: Collection<ApiKey>;
+  byHash(keyHash: string): Promise<ApiKey | null>;
+}
+
+export const newKey = (): string => `tg_${randomBytes(32).toString('base64url')}`;
+export const hashKey = (key: string): string => createHash('sha256').update(key).digest('hex');
+
+export async function authStore(stores: Collections): Promise<AuthStore> {
+  const keys = await stores.collection<ApiKey>({
+    name: 'api_keys',
+    unique: ['keyHash'],
+    sortable: ['createdAt', 'name'],
+    search: { keys: ['name'], match: 'contains' },
+  });
+  return { keys, byHash: async (keyHash) => (await keys.find({ keyHash }, { limit: 1 }))[0] ?? null };
+}

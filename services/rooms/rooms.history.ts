@@ -1,0 +1,67 @@
+import type { Log } from '../../shared/runtime/log.ts';
+import type { Collection } from '../../shared/store/collection.ts';
+import { maxHistory } from './rooms.rules.ts';
+import type { Message } from './rooms.store.ts';
+
+export interface HistoryItem {
+  id: string;
+  from: Message['from'];
+  message: unknown;
+  timestamp: string;
+}
+
+export interface RoomHistory {
+  append(room: string, from: Message['from'], message: unknown): Promise<HistoryItem>;
+  /** Oldest first. `before` is the id of a message; an unknown one gives nothing. */
+  read(room: string, query: { limit: number; before?: string | undefined }): Promise<HistoryItem[]>;
+  forget(room: string): Promise<void>;
+}
+
+/** Rooms are trimmed every so many messages of this process: never more than this above the bound per process. */
+const trimEvery = 50;
+const maxTracked = 10_000;
+
+const item = ({ id, from, message, createdAt }: Message): HistoryItem => ({ id, from, message, timestamp: createdAt });
+
+export function roomHistory(messages: Collection<Message>, log: Log): RoomHistory {
+  const sinceTrim = new Map<string, number>();
+  let counter = 0;
+  const nextOrder = () => {
+    counter = (counter + 1) % 1_000_000;
+    return `${String(Date.now()).padStart(15, '0')}.${String(counter).padStart(6, '0')}`;
+  };
+
+  async function trim(room: string): Promise<void> {
+    const newest: { key: string; order: 'desc' }[] = [{ key: 'order', order: 'desc' }];
+    const kept = await messages.find({ room }, { limit: maxHistory, sort: newest });
+    const oldest = kept.at(-1);
+    if (kept.length === maxHistory && oldest) await messages.deleteMany({ room, order: { $lt: oldest.order } });
+  }
+
+  function trimSometimes(room: string): void {
+    const count = (sinceTrim.get(room) ?? 0) + 1;
+    if (sinceTrim.size >= maxTracked) sinceTrim.clear();
+    sinceTrim.set(room, count % trimEvery);
+    // The message is stored whether or not older ones could be dropped; the next round tries again.
+    if (count === trimEvery) trim(room).catch((err) => log.warn({ err, room }, 'a room could not be trimmed'));
+  }
+
+  return {
+    async append(room, from, message) {
+      const stored = await messages.insert({ room, from, message, order: nextOrder() });
+      trimSometimes(room);
+      return item(stored);
+    },
+    async read(room, { limit, before }) {
+      const mark = before === undefined ? undefined : await messages.get(before);
+      if (mark === null || (mark && mark.room !== room)) return [];
+      const filter = mark ? { room, order: { $lt: mark.order } } : { room };
+      const found = await messages.find(filter, { limit, sort: [{ key: 'order', order: 'desc' }] });
+      return found.reverse().map(item);
+    },
+    async forget(room) {
+      await messages.deleteMany({ room });
+      sinceTrim.delete(room);
+    },
+  };
+}

@@ -1,0 +1,92 @@
+import { Failure } from '../../shared/contracts/index.ts';
+import { roomsContract } from '../../shared/contracts/rooms.contract.ts';
+import { implement } from '../../shared/runtime/implement.ts';
+import type { Principal } from '../../shared/runtime/principal.ts';
+import { change, found, given } from '../../shared/store/change.ts';
+import type { StartService } from '../deps.ts';
+import { roomHistory } from './rooms.history.ts';
+import { assertJoinable, assertMayChange, assertMaySee, assertRoomName, hearersOf, maxMembers } from './rooms.rules.ts';
+import { type Room, roomsStore } from './rooms.store.ts';
+
+export const startRooms: StartService = async (deps) => {
+  const store = await roomsStore(deps.stores);
+  const { rooms, find } = store;
+  const history = roomHistory(store.messages, deps.log);
+  const tell = (event: 'created' | 'updated' | 'deleted', room: Room) =>
+    deps.emit('rooms', event, room.id, { name: room.name, private: room.private }, hearersOf(room));
+
+  /** The room, where somebody made it and the caller may see it; null where it is only a name. */
+  const enter = async (entity: string, principal: Principal): Promise<Room | null> => {
+    assertRoomName(entity);
+    const room = await find(entity);
+    if (room) assertMaySee(principal, room);
+    else assertJoinable(principal, entity);
+    return room;
+  };
+
+  const handlers: Parameters<typeof implement<typeof roomsContract>>[1] = {
+    rooms: {
+      list: ({ payload, principal }) => rooms.list(payload, visibleTo(principal)),
+      async create({ payload, principal }) {
+        assertJoinable(principal, payload.name);
+        const room = await rooms.insert({ ...payload, owner: principal.id });
+        await tell('created', room);
+        return room;
+      },
+      async read({ entity, principal }) {
+        const room = found(await find(entity));
+        assertMaySee(principal, room);
+        return room;
+      },
+      async update({ entity, payload, principal }) {
+        const { id } = found(await find(entity));
+        if (payload.name !== undefined) assertJoinable(principal, payload.name);
+        const room = await change(rooms, id, (current) => {
+          assertMayChange(principal, current);
+          return given(payload);
+        });
+        await tell('updated', room);
+        return room;
+      },
+      async delete({ entity, principal }) {
+        const room = found(await find(entity));
+        assertMayChange(principal, room);
+        found(await rooms.delete(room.id));
+        await history.forget(room.id);
+        await tell('deleted', room);
+        return undefined;
+      },
+      async join({ entity, principal }) {
+        const room = await enter(entity, principal);
+        if (!room) return { room: entity };
+        const joined = await rooms.add(room.id, 'members', principal.id, maxMembers);
+        if (!joined) throw new Failure('LIMIT_EXCEEDED', `A room has at most ${maxMembers} members`);
+        return { room: joined.name };
+      },
+      async leave({ entity, principal }) {
+        assertRoomName(entity);
+        const room = await find(entity);
+        if (!room) return { room: entity };
+        const left = await rooms.remove(room.id, 'members', principal.id, 0);
+        return { room: left?.name ?? room.name };
+      },
+      async send({ entity, payload, principal }) {
+        const room = await enter(entity, principal);
+        const { id, username, email } = principal;
+        const stored = await history.append(room?.id ?? entity, { id, username, email }, payload.message);
+        return { ...stored, room: room?.name ?? entity };
+      },
+      async history({ entity, payload, principal }) {
+        const room = await enter(entity, principal);
+        const items = await history.read(room?.id ?? entity, payload);
+        return { items: items.map((item) => ({ ...item, room: room?.name ?? entity })) };
+      },
+    },
+  };
+  return { schemas: implement(roomsContract, handlers, deps.log) };
+};
+
+function visibleTo(principal: Principal) {
+  if (principal.roles.includes('admin')) return undefined;
+  return { $or: [{ private: false }, { owner: principal.id }, { members: principal.id }] };
+}
