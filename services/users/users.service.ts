@@ -16,7 +16,7 @@ export const startUsers: StartService = async (deps) => {
   const store = await usersStore(deps.stores);
   const { users } = store;
   /** Gateways forget what they know of the user; see gateways/core/authenticator.ts. */
-  const changed = (id: string) => deps.bus.notify('users.changed', { id });
+  const changed = (id: string, revoked: boolean) => deps.bus.notify('users.changed', { id, revoked });
 
   const handlers: Parameters<typeof implement<typeof usersContract>>[1] = {
     users: {
@@ -35,8 +35,8 @@ export const startUsers: StartService = async (deps) => {
         assertMayChange(principal, entity, Object.keys(payload));
         const { password, ...fields } = payload;
         const patch = given({ ...fields, passwordHash: password && (await hashPassword(password)) });
-        const user = await changeUser(store, entity, patch, principal);
-        changed(user.id);
+        const { user, revoked } = await changeUser(store, entity, patch, principal);
+        changed(user.id, revoked);
         await deps.emit('users', 'updated', user.id, { username: user.username });
         return user;
       },
@@ -45,7 +45,7 @@ export const startUsers: StartService = async (deps) => {
         const user = found(await users.get(entity));
         if (!(await store.discharge(user.id))) throw lastAdministrator();
         found(await users.delete(user.id));
-        changed(user.id);
+        changed(user.id, true);
         await deps.emit('users', 'deleted', user.id, { username: user.username });
         return undefined;
       },
@@ -58,7 +58,7 @@ export const startUsers: StartService = async (deps) => {
       account: async ({ entity }) => found(await users.get(entity)),
       async revoke({ entity }) {
         await change(users, entity, ({ tokenVersion }) => ({ tokenVersion: tokenVersion + 1 }));
-        changed(entity);
+        changed(entity, true);
         return undefined;
       },
     },
@@ -71,16 +71,22 @@ export const startUsers: StartService = async (deps) => {
  * The roster of administrators is changed before a user stops being one and after a user became one, so whatever
  * happens in between, it never counts somebody who is none.
  */
-async function changeUser(store: UsersStore, id: string, patch: Partial<User>, principal: Principal): Promise<User> {
+async function changeUser(
+  store: UsersStore,
+  id: string,
+  patch: Partial<User>,
+  principal: Principal,
+): Promise<{ user: User; revoked: boolean }> {
   const before = found(await store.users.get(id));
   assertNotSelf(principal, before, patch);
   const stays = isAdministrator({ ...before, ...patch });
   if (isAdministrator(before) && !stays && !(await store.discharge(id))) throw lastAdministrator();
   try {
-    return await change(store.users, id, (current) => ({
+    const user = await change(store.users, id, (current) => ({
       ...patch,
       ...(endsTokens(current, patch) && { tokenVersion: current.tokenVersion + 1 }),
     }));
+    return { user, revoked: user.tokenVersion !== before.tokenVersion };
   } finally {
     const after = await store.users.get(id);
     if (after && isAdministrator(after)) await enlist(store, id);

@@ -22,7 +22,10 @@ export interface BrokerOptions {
   requestTimeoutMs?: number;
 }
 
-type LogHandler = (type: keyof Log & ('error' | 'warn' | 'info' | 'debug' | 'trace' | 'fatal'), args: unknown[]) => void;
+type LogHandler = (
+  type: keyof Log & ('error' | 'warn' | 'info' | 'debug' | 'trace' | 'fatal'),
+  args: unknown[],
+) => void;
 
 /** Moleculer's own log lines, from `warn` up: its `info` tells of its inner life on every start. */
 class BridgeLogger extends moleculer.Loggers.Base<Record<string, unknown>> {

@@ -28,7 +28,8 @@ export function toFailure(error: unknown): Failure {
   const { type, name } = error as { type?: unknown; name?: unknown };
   const code = typeof type === 'string' && Object.hasOwn(moleculerTypes, type) ? moleculerTypes[type] : undefined;
   if (code) return new Failure(code, undefined, { retryAfter: retryAfterSeconds, cause: error });
-  if (name === 'BrokerDisconnectedError') return new Failure('UNAVAILABLE', undefined, { retryAfter: retryAfterSeconds });
+  if (name === 'BrokerDisconnectedError')
+    return new Failure('UNAVAILABLE', undefined, { retryAfter: retryAfterSeconds });
   return new Failure('INTERNAL_SERVER_ERROR', undefined, { cause: error });
 }
 

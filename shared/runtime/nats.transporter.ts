@@ -38,7 +38,9 @@ export class NatsTransporter extends moleculer.Transporters.Base {
   override async connect(): Promise<void> {
     this.watchConnection();
     this.nats.subscribe(this.aliveSubject(this.nodeID), { callback: () => undefined });
-    this.nats.subscribe(`${this.noResponderSubject('*')}`, { callback: (_error, message) => this.nobodyThere(message) });
+    this.nats.subscribe(`${this.noResponderSubject('*')}`, {
+      callback: (_error, message) => this.nobodyThere(message),
+    });
     this.probe = setInterval(() => this.probePending(), probeEveryMs);
     this.probe.unref();
     await this.onConnected();

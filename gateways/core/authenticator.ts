@@ -1,0 +1,149 @@
+import { createHash } from 'node:crypto';
+import { LRUCache } from 'lru-cache';
+import { type Call, Failure } from '../../shared/contracts/index.ts';
+import type { Bus } from '../../shared/fanout/bus.ts';
+import type { Config } from '../../shared/runtime/config.ts';
+import type { Claims, Keyring } from '../../shared/runtime/keyring.ts';
+import type { Principal } from '../../shared/runtime/principal.ts';
+import type { Authenticator } from './dispatch.types.ts';
+import { externalPrincipal } from './external-principal.ts';
+import { introspector } from './introspection.ts';
+
+/** Milliseconds a user or key is believed without asking again; a change is told at once by a notice. */
+const grantLifetimeMs = 10_000;
+const maxTokens = 50_000;
+const maxGrants = 50_000;
+
+interface Grant {
+  principal: Principal;
+  tokenVersion: number;
+}
+interface KnownToken {
+  userId: string;
+  tokenVersion: number;
+  /** Unix seconds. */
+  expires: number;
+  /** Where no grant is asked for (external users): who the token says it is. */
+  principal?: Principal;
+}
+
+export interface AuthenticatorDeps {
+  config: Pick<Config, 'authStrategy' | 'authUsers' | 'authIntrospectionUrl'>;
+  keyring: Keyring;
+  bus: Bus;
+  call: Call;
+}
+
+const development: Principal = {
+  kind: 'user',
+  id: 'development',
+  username: 'development',
+  email: null,
+  roles: ['admin', 'user'],
+};
+
+/**
+ * Tokens are verified here, once each; who a user is comes from the auth service once in ten seconds per user, not per
+ * request. Everything kept is bounded and forgotten when the user changes.
+ */
+export async function createAuthenticator(deps: AuthenticatorDeps): Promise<Authenticator> {
+  const { config, keyring, bus } = deps;
+  const tokens = new LRUCache<string, KnownToken>({ max: maxTokens });
+  const grants = new LRUCache<string, Grant>({ max: maxGrants, ttl: grantLifetimeMs });
+  const keys = new LRUCache<string, Principal>({ max: maxGrants, ttl: grantLifetimeMs });
+  const asked = new Map<string, Promise<Grant>>();
+  const handlers: ((userId: string) => void)[] = [];
+  const introspect = config.authIntrospectionUrl ? introspector(config.authIntrospectionUrl) : undefined;
+
+  await bus.listen('users.changed', (data) => {
+    const { id, revoked } = data as { id: string; revoked: boolean };
+    grants.delete(id);
+    if (revoked) for (const handler of handlers) handler(id);
+  });
+  await bus.listen('api-keys.changed', (data) => keys.delete((data as { keyHash: string }).keyHash));
+  bus.onGap(() => {
+    grants.clear();
+    keys.clear();
+  });
+
+  async function verify(token: string): Promise<KnownToken> {
+    const claims = await keyring.verify(token).catch(() => undefined);
+    if (!claims) throw new Failure('UNAUTHORIZED', 'The token is not valid or has expired');
+    const known = readClaims(claims, config.authUsers === 'external');
+    tokens.set(token, known);
+    return known;
+  }
+
+  /** One question per user at a time, however many requests wait for it. */
+  function grantOf(userId: string): Promise<Grant> {
+    const waiting = asked.get(userId);
+    if (waiting) return waiting;
+    const question = askGrant(deps.call, userId)
+      .then((grant) => {
+        grants.set(userId, grant);
+        return grant;
+      })
+      .finally(() => asked.delete(userId));
+    asked.set(userId, question);
+    return question;
+  }
+
+  async function jwtPrincipal(token: string): Promise<Principal> {
+    const known = tokens.get(token) ?? (await verify(token));
+    if (known.expires <= Date.now() / 1_000) throw new Failure('UNAUTHORIZED', 'The token is not valid or has expired');
+    if (known.principal) return known.principal;
+    const grant = grants.get(known.userId) ?? (await grantOf(known.userId));
+    if (grant.tokenVersion !== known.tokenVersion) throw new Failure('UNAUTHORIZED', 'The token was revoked');
+    return { ...grant.principal, expires: known.expires };
+  }
+
+  return {
+    async bearer(token) {
+      if (config.authStrategy === 'none') return development;
+      return introspect && config.authStrategy === 'introspection' ? introspect(token) : jwtPrincipal(token);
+    },
+    async apiKey(key) {
+      const hash = createHash('sha256').update(key).digest('hex');
+      const known = keys.get(hash);
+      if (known) return known;
+      const principal = await askKey(deps.call, hash);
+      keys.set(hash, principal);
+      return principal;
+    },
+    onRevoked: (handler) => void handlers.push(handler),
+  };
+}
+
+/** `userId` (seed 003) or `sub` (RFC 7519); roles only count where users are not ours. */
+function readClaims(claims: Claims, external: boolean): KnownToken {
+  const userId = claims.userId ?? claims.sub;
+  if (typeof userId !== 'string' && typeof userId !== 'number') {
+    throw new Failure('UNAUTHORIZED', 'The token names no user');
+  }
+  const expires = claims.exp ?? Number.POSITIVE_INFINITY;
+  const tokenVersion = typeof claims.tokenVersion === 'number' ? claims.tokenVersion : -1;
+  const known = { userId: String(userId), tokenVersion, expires };
+  return external ? { ...known, principal: externalPrincipal(known.userId, claims, claims.exp) } : known;
+}
+
+async function askGrant(call: Call, userId: string): Promise<Grant> {
+  try {
+    const { tokenVersion, id, username, email, roles } = await call('auth.session', { entity: userId });
+    return { tokenVersion, principal: { kind: 'user', id, username, email, roles } };
+  } catch (error) {
+    throw isNotFound(error) ? new Failure('UNAUTHORIZED', 'The user is gone or may not log in') : error;
+  }
+}
+
+async function askKey(call: Call, hash: string): Promise<Principal> {
+  try {
+    const { id, name, roles } = await call('api-keys.verify', { entity: hash });
+    return { kind: 'key', id, username: name, email: null, roles };
+  } catch (error) {
+    throw isNotFound(error) ? new Failure('INVALID_API_KEY') : error;
+  }
+}
+
+/** An id no user can have is refused by the contract before anybody looks for it. */
+const isNotFound = (error: unknown) =>
+  error instanceof Failure && (error.type === 'NOT_FOUND' || error.type === 'INVALID_REQUEST');

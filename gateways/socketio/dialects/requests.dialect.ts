@@ -1,0 +1,38 @@
+import { toFailure } from '../../../shared/runtime/failure.ts';
+import { errorReply, readRequest } from '../codec.ts';
+import type { Dialect } from './dialect.ts';
+
+type Ack = (answer: unknown) => void;
+
+/**
+ * NestMTX's dialect: the event `request`, answered on the event named by its requestId and by an ack where one is
+ * given; what cannot be answered there is told on `failure`.
+ */
+export const requestsDialect: Dialect = ({ session, dispatcher, packet }) => {
+  const { socket } = session;
+
+  const answer = (event: string, body: unknown, ack: unknown) => {
+    packet('out');
+    socket.emit(event, body);
+    if (typeof ack === 'function') (ack as Ack)(body);
+  };
+
+  socket.on('request', async (argument: unknown, ack: unknown) => {
+    packet('in');
+    const read = readRequest(argument);
+    if ('failure' in read) {
+      const { failure, requestId } = read;
+      if (requestId !== undefined) return answer(requestId, errorReply(failure, requestId), ack);
+      // `message` and `details` at the top are where clients of NestMTX look.
+      const reply = errorReply(failure);
+      return answer('failure', { message: failure.message, details: failure.data.details ?? [], ...reply }, ack);
+    }
+    const { request } = read;
+    try {
+      const run = async () => dispatcher.dispatch(request, await session.currentPrincipal(), 'socketio');
+      answer(request.requestId, (await session.within(run)) ?? null, ack);
+    } catch (error) {
+      answer(request.requestId, errorReply(toFailure(error), request.requestId), ack);
+    }
+  });
+};

@@ -1,0 +1,81 @@
+import type { Socket } from 'socket.io';
+import { Failure } from '../../shared/contracts/index.ts';
+import type { Principal } from '../../shared/runtime/principal.ts';
+import type { Authenticator } from '../core/dispatch.types.ts';
+
+const windowMs = 60_000;
+/** Requests of one connection that may run at the same time. */
+const maxRunning = 100;
+/** setTimeout cannot wait longer (2^31 ms). */
+const maxTimerMs = 2_147_483_647;
+
+/** One client connection: who it is, what it may still ask this minute, and when its token ends it. */
+export class Session {
+  readonly socket: Socket;
+  readonly principal: Principal;
+  private readonly token: string;
+  private readonly authenticator: Authenticator;
+  private readonly messagesPerMinute: number;
+  private windowStart = 0;
+  private used = 0;
+  private running = 0;
+  private expiry: NodeJS.Timeout | undefined;
+
+  constructor(
+    socket: Socket,
+    identity: { principal: Principal; token: string },
+    authenticator: Authenticator,
+    messagesPerMinute: number,
+  ) {
+    this.socket = socket;
+    this.principal = identity.principal;
+    this.token = identity.token;
+    this.authenticator = authenticator;
+    this.messagesPerMinute = messagesPerMinute;
+    this.endAtExpiry();
+  }
+
+  /** The principal as it is now: roles may have changed since the connection was made. @throws Failure */
+  currentPrincipal(): Promise<Principal> {
+    return this.authenticator.bearer(this.token);
+  }
+
+  /** Runs one request within the limits of the connection. @throws Failure RATE_LIMITED, and what `work` throws */
+  async within<T>(work: () => Promise<T>): Promise<T> {
+    this.countMessage();
+    if (this.running >= maxRunning) {
+      throw new Failure('RATE_LIMITED', 'Too many requests of this connection are running', { retryAfter: 1 });
+    }
+    this.running += 1;
+    try {
+      return await work();
+    } finally {
+      this.running -= 1;
+    }
+  }
+
+  close(): void {
+    clearTimeout(this.expiry);
+  }
+
+  private countMessage(): void {
+    if (this.messagesPerMinute === 0) return;
+    const now = performance.now();
+    if (now - this.windowStart >= windowMs || this.windowStart === 0) {
+      this.windowStart = now;
+      this.used = 0;
+    }
+    this.used += 1;
+    if (this.used <= this.messagesPerMinute) return;
+    const retryAfter = Math.max(1, Math.ceil((this.windowStart + windowMs - now) / 1_000));
+    throw new Failure('RATE_LIMITED', undefined, { retryAfter });
+  }
+
+  private endAtExpiry(): void {
+    const { expires } = this.principal;
+    if (expires === undefined || !Number.isFinite(expires)) return;
+    const left = Math.min(expires * 1_000 - Date.now(), maxTimerMs);
+    this.expiry = setTimeout(() => this.socket.disconnect(true), Math.max(0, left));
+    this.expiry.unref();
+  }
+}
