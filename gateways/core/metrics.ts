@@ -1,4 +1,4 @@
-import { Counter, collectDefaultMetrics, Histogram, Registry } from 'prom-client';
+import { Counter, Histogram, type Registry } from 'prom-client';
 import type { Command, ErrorCode } from '../../shared/contracts/index.ts';
 import type { Protocol } from './dispatch.types.ts';
 
@@ -70,11 +70,4 @@ export function gatewayMetrics(registry: Registry): GatewayMetrics {
     packet: (protocol, direction) => packets.inc({ protocol, direction }),
     event: (domain, event) => events.inc({ domain, event }),
   };
-}
-
-/** A registry with Node.js's own metrics, one per process. */
-export function processRegistry(): Registry {
-  const registry = new Registry();
-  collectDefaultMetrics({ register: registry });
-  return registry;
 }

@@ -1,0 +1,37 @@
+import type { IncomingMessage } from 'node:http';
+import { Failure } from '../../shared/contracts/index.ts';
+import { maxMessageBytes, parseJson } from '../core/safe-json.ts';
+
+/**
+ * The JSON body of a request, parsed once; undefined where there is none.
+ * @throws Failure PAYLOAD_TOO_LARGE, UNSUPPORTED_MEDIA_TYPE, INVALID_REQUEST
+ */
+export async function readJsonBody(request: IncomingMessage): Promise<unknown> {
+  const declared = Number(request.headers['content-length'] ?? 0);
+  if (declared > maxMessageBytes) throw new Failure('PAYLOAD_TOO_LARGE');
+  if (declared === 0 && request.headers['transfer-encoding'] === undefined) return undefined;
+  const type = request.headers['content-type'];
+  if (type !== undefined && !/^application\/(?:[\w.+-]+\+)?json\b/i.test(type)) {
+    throw new Failure('UNSUPPORTED_MEDIA_TYPE');
+  }
+  const body = await collect(request);
+  return body.length === 0 ? undefined : parseJson(body);
+}
+
+function collect(request: IncomingMessage): Promise<Buffer> {
+  return new Promise((resolve, reject) => {
+    const chunks: Buffer[] = [];
+    let length = 0;
+    request.on('data', (chunk: Buffer) => {
+      length += chunk.length;
+      if (length > maxMessageBytes) {
+        request.removeAllListeners('data');
+        request.resume();
+        reject(new Failure('PAYLOAD_TOO_LARGE'));
+      } else chunks.push(chunk);
+    });
+    request.on('end', () => resolve(chunks.length === 1 ? (chunks[0] as Buffer) : Buffer.concat(chunks)));
+    request.on('error', () => reject(new Failure('INVALID_REQUEST', 'The request was cut off')));
+    request.on('aborted', () => reject(new Failure('INVALID_REQUEST', 'The request was cut off')));
+  });
+}

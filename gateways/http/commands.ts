@@ -1,0 +1,115 @@
+import { randomUUID } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import qs from 'qs';
+import type { HttpRoute } from '../../shared/contracts/derive/http.ts';
+import { queryPayload } from '../../shared/contracts/derive/query.ts';
+import { Failure, type ServiceContract } from '../../shared/contracts/index.ts';
+import type { Config } from '../../shared/runtime/config.ts';
+import { toFailure } from '../../shared/runtime/failure.ts';
+import { anonymous, type Principal } from '../../shared/runtime/principal.ts';
+import { clientAddress } from '../core/address.ts';
+import type { Authenticator, Dispatcher } from '../core/dispatch.types.ts';
+import type { Limit } from '../core/limits.ts';
+import { assertSafeKeys } from '../core/safe-json.ts';
+import { readJsonBody } from './body.ts';
+import { writeFailure, writeResult } from './reply.ts';
+import { createRouter } from './router.ts';
+
+export interface CommandDeps {
+  contracts: readonly ServiceContract[];
+  dispatcher: Dispatcher;
+  authenticator: Authenticator;
+  limit: Limit;
+  config: Pick<Config, 'trustProxy'>;
+  packet(direction: 'in' | 'out'): void;
+}
+
+const requestIdPattern = /^[\w.:@-]{1,128}$/;
+
+/** The client's id for a request where it is a usable one, else a new one. */
+export function requestIdOf(request: IncomingMessage): string {
+  const given = request.headers['x-request-id'];
+  return typeof given === 'string' && requestIdPattern.test(given) ? given : randomUUID();
+}
+
+/** Commands of the contracts over HTTP; answers false where the path is none of theirs. */
+export function commandHandler({ contracts, dispatcher, authenticator, limit, config, packet }: CommandDeps) {
+  const router = createRouter(contracts);
+
+  async function principalOf(request: IncomingMessage, route: HttpRoute): Promise<Principal> {
+    // An outdated token must not keep anybody from logging in.
+    if (route.contract.access === 'anyone') return anonymous;
+    return authenticate(request, authenticator);
+  }
+
+  async function run(
+    request: IncomingMessage,
+    response: ServerResponse,
+    requestId: string,
+    query: string,
+    found: NonNullable<ReturnType<typeof router.find>>,
+  ) {
+    const { route, entity } = found;
+    const principal = await principalOf(request, route);
+    await limit.take(principal.id || clientAddress(request, config.trustProxy));
+    const payload = route.payloadFrom === 'body' ? await readJsonBody(request) : readQuery(route, query);
+    const result = await dispatcher.dispatch(
+      {
+        module: route.module,
+        command: route.command,
+        requestId,
+        ...(entity !== undefined && { entity }),
+        ...(payload !== undefined && { payload }),
+      },
+      principal,
+      'http',
+    );
+    writeResult(response, route.status, requestId, result);
+  }
+
+  return (request: IncomingMessage, response: ServerResponse): boolean => {
+    const url = request.url as string;
+    const mark = url.indexOf('?');
+    const path = mark === -1 ? url : url.slice(0, mark);
+    const requestId = requestIdOf(request);
+    const fail = (error: unknown) => {
+      packet('out');
+      writeFailure(response, requestId, toFailure(error));
+    };
+    try {
+      const found = router.find(request.method as string, path);
+      if (!found) return false;
+      packet('in');
+      run(request, response, requestId, mark === -1 ? '' : url.slice(mark + 1), found).then(() => packet('out'), fail);
+    } catch (error) {
+      fail(error);
+    }
+    return true;
+  };
+}
+
+/** `Authorization: Bearer`, else `X-API-Key`, else nobody. @throws Failure UNAUTHORIZED, INVALID_API_KEY */
+export async function authenticate(request: IncomingMessage, authenticator: Authenticator): Promise<Principal> {
+  const { authorization, 'x-api-key': key } = request.headers;
+  if (authorization !== undefined) {
+    const token = /^Bearer +(\S+)$/i.exec(authorization)?.[1];
+    if (!token) throw new Failure('UNAUTHORIZED', 'The Authorization header must be "Bearer <token>"');
+    return authenticator.bearer(token);
+  }
+  return typeof key === 'string' ? authenticator.apiKey(key) : anonymous;
+}
+
+/** A query string as a payload; undefined where it is empty and none is needed. @throws Failure INVALID_REQUEST */
+function readQuery(route: HttpRoute, query: string): unknown {
+  if (query === '') return undefined;
+  const raw = qs.parse(query, {
+    depth: 5,
+    parameterLimit: 100,
+    arrayLimit: 10,
+    allowPrototypes: true,
+    strictDepth: false,
+  });
+  assertSafeKeys(raw);
+  const schema = route.contract.payload;
+  return schema ? queryPayload(schema, raw) : raw;
+}

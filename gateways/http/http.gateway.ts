@@ -1,0 +1,102 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import cors from 'cors';
+import type { ServiceBroker, ServiceSchema } from 'moleculer';
+import ApiGateway from 'moleculer-web';
+import { asyncapi } from '../../shared/contracts/derive/asyncapi.ts';
+import { Failure, type ServiceContract } from '../../shared/contracts/index.ts';
+import type { Config } from '../../shared/runtime/config.ts';
+import { toFailure } from '../../shared/runtime/failure.ts';
+import type { Keyring } from '../../shared/runtime/keyring.ts';
+import { listen } from '../../shared/runtime/operator.ts';
+import { release } from '../../shared/runtime/release.ts';
+import type { Authenticator, Dispatcher } from '../core/dispatch.types.ts';
+import { perMinute } from '../core/limits.ts';
+import type { GatewayMetrics } from '../core/metrics.ts';
+import { commandHandler, requestIdOf } from './commands.ts';
+import { pageRoutes } from './pages.ts';
+import { writeFailure } from './reply.ts';
+
+export interface HttpDeps {
+  broker: ServiceBroker;
+  contracts: readonly ServiceContract[];
+  openapi: Record<string, unknown>;
+  config: Pick<Config, 'host' | 'httpPort' | 'corsOrigins' | 'trustProxy' | 'rateLimitHttp' | 'mqttBaseTopic'>;
+  dispatcher: Dispatcher;
+  authenticator: Authenticator;
+  keyring: Keyring;
+  metrics: GatewayMetrics;
+  /** `/live`, `/ready`, `/health`, `/metrics`: true where it answered. */
+  operator: (request: IncomingMessage, response: ServerResponse) => Promise<boolean>;
+}
+
+type NodeHandler = (request: IncomingMessage, response: ServerResponse) => unknown;
+const operatorPaths = new Set(['/live', '/ready', '/health', '/metrics']);
+
+/**
+ * moleculer-web with the routes of the contracts. Commands are answered before its own route pipeline, which costs
+ * more than all the rest of a request; pages and documents go through it.
+ */
+export async function startHttpGateway(deps: HttpDeps): Promise<{ server: Server; stop(): Promise<void> }> {
+  const { config, metrics } = deps;
+  const commands = commandHandler({
+    ...deps,
+    limit: perMinute(config.rateLimitHttp, 'http'),
+    packet: (direction) => metrics.packet('http', direction),
+  });
+  const allowOrigin =
+    config.corsOrigins.length > 0 ? cors({ origin: config.corsOrigins, credentials: true }) : undefined;
+  const stock = (ApiGateway as unknown as ServiceSchema).methods?.httpHandler as unknown as (
+    ...args: unknown[]
+  ) => unknown;
+
+  const schema: ServiceSchema = {
+    name: 'http-gateway',
+    mixins: [ApiGateway as never],
+    settings: {
+      server: false,
+      path: '/',
+      routes: pageRoutes({
+        openapi: deps.openapi,
+        asyncapi: asyncapi(deps.contracts, { version: release.version, baseTopic: config.mqttBaseTopic }),
+        jwks: deps.keyring.jwks(),
+      }),
+      logRequest: null,
+      logResponse: null,
+      logRouteRegistration: null,
+      onError: (request: IncomingMessage, response: ServerResponse, error: Error) =>
+        writeFailure(response, requestIdOf(request), pageFailure(error)),
+    } as Record<string, unknown>,
+    // Nobody changes routes from afar.
+    actions: { listAliases: false, addRoute: false, removeRoute: false },
+    methods: {
+      httpHandler(request: IncomingMessage, response: ServerResponse, next: unknown) {
+        if (operatorPaths.has(request.url as string)) {
+          return deps.operator(request, response).then((done) => done || stock.call(this, request, response, next));
+        }
+        return commands(request, response) || stock.call(this, request, response, next);
+      },
+    },
+  };
+  const service = deps.broker.createService(schema);
+  const handle = (service as unknown as { httpHandler: NodeHandler }).httpHandler;
+  const server = createServer(
+    { requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 65_000 },
+    allowOrigin
+      ? (request, response) => allowOrigin(request as never, response as never, () => handle(request, response))
+      : handle,
+  );
+  await listen(server, { host: config.host, port: config.httpPort });
+  return {
+    server,
+    stop: () =>
+      new Promise((resolve) => {
+        server.close(() => resolve());
+        server.closeIdleConnections();
+      }),
+  };
+}
+
+/** moleculer-web's own errors are those of pages: a path nobody serves, or a page that broke. */
+function pageFailure(error: Error & { code?: number }): Failure {
+  return error.code === 404 || error.code === 405 ? new Failure('NOT_FOUND') : toFailure(error);
+}

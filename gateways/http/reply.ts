@@ -1,0 +1,66 @@
+import type { ServerResponse } from 'node:http';
+import helmet from 'helmet';
+import type { Failure } from '../../shared/contracts/index.ts';
+
+/** What helmet would set on each response: collected once, as it never differs. */
+const securityHeaders: string[] = [];
+helmet({
+  contentSecurityPolicy: { directives: { upgradeInsecureRequests: null } },
+  // The console and Swagger UI come from here; everything else may be embedded by who is allowed to read it.
+  crossOriginResourcePolicy: { policy: 'same-site' },
+})(
+  {} as never,
+  {
+    setHeader: (name: string, value: string) => securityHeaders.push(name, value),
+    removeHeader: () => undefined,
+  } as never,
+  () => undefined,
+);
+
+export { securityHeaders };
+
+/** Writes head and body in one go. Headers that were set before (CORS) are kept. */
+function write(response: ServerResponse, status: number, requestId: string, text: string, more: string[]): void {
+  const headers = [...securityHeaders, 'x-request-id', requestId, ...more];
+  if (status === 204) {
+    response.writeHead(204, withEarlier(response, headers)).end();
+    return;
+  }
+  headers.push('content-type', 'application/json; charset=utf-8', 'cache-control', 'no-store');
+  headers.push('content-length', String(Buffer.byteLength(text)));
+  response.writeHead(status, withEarlier(response, headers)).end(text);
+}
+
+function withEarlier(response: ServerResponse, headers: string[]): string[] {
+  const earlier = response.getHeaderNames();
+  if (earlier.length === 0) return headers;
+  for (const name of earlier) {
+    headers.push(name, String(response.getHeader(name)));
+    response.removeHeader(name);
+  }
+  return headers;
+}
+
+export function writeResult(response: ServerResponse, status: number, requestId: string, result: unknown): void {
+  write(response, status, requestId, status === 204 ? '' : JSON.stringify(result), []);
+}
+
+export function writeFailure(response: ServerResponse, requestId: string, failure: Failure): void {
+  if (response.headersSent) {
+    response.destroy();
+    return;
+  }
+  const { type, code, message, data } = failure;
+  const more: string[] = [];
+  if (data.retryAfter !== undefined) more.push('retry-after', String(data.retryAfter));
+  if (type === 'UNAUTHORIZED') more.push('www-authenticate', 'Bearer');
+  // What was not read of a body would be taken for the next request.
+  if (type === 'PAYLOAD_TOO_LARGE') more.push('connection', 'close');
+  write(
+    response,
+    code,
+    requestId,
+    JSON.stringify({ success: false, error: message, code: type, requestId, ...data }),
+    more,
+  );
+}

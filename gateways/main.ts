@@ -1,0 +1,81 @@
+import { createServer } from 'node:http';
+import { contracts } from '../shared/contracts/index.ts';
+import { createBroker } from '../shared/runtime/broker.ts';
+import type { Config } from '../shared/runtime/config.ts';
+import { createLog } from '../shared/runtime/log.ts';
+import { listen, operatorEndpoints, readiness, serveOperator } from '../shared/runtime/operator.ts';
+import { processRegistry } from '../shared/runtime/registry.ts';
+import { drainOnSignals, exitOnSurprises } from '../shared/runtime/shutdown.ts';
+import { configOrExit, connectBus, exitWith, keyringOf } from '../shared/runtime/start.ts';
+import { gatewayCore } from './core/core.ts';
+import { reachable } from './core/system.service.ts';
+import { startHttpGateway } from './http/http.gateway.ts';
+import { startExternalMqtt } from './mqtt/external.start.ts';
+import { startSocketioGateway } from './socketio/socketio.gateway.ts';
+
+const protocols = ['http', 'socketio', 'mqtt'] as const;
+type GatewayName = (typeof protocols)[number];
+const defaultMetricsPort = 9090;
+
+/** `npm run gateway -- http`: one gateway in this process, over NATS. */
+async function main(): Promise<void> {
+  const [name, ...rest] = process.argv.slice(2) as GatewayName[];
+  if (!name || rest.length > 0 || !protocols.includes(name))
+    exitWith(`which gateway? (known: ${protocols.join(', ')})`);
+  const config = configOrExit(`gateway:${name}`, process.env);
+  const role = `gateway-${name}`;
+  const log = createLog(config.logLevel, role);
+  exitOnSurprises(log);
+  if (config.authStrategy === 'none') log.warn('AUTH_STRATEGY=none lets everybody in as administrator');
+  const { connection, bus } = await connectBus(config, role, log);
+  const broker = createBroker({ role, log, connection, namespace: config.natsPrefix });
+  const registry = processRegistry();
+  const keyring = keyringOf(config);
+  const core = await gatewayCore({ contracts, broker, bus, config, keyring, registry, log });
+  await broker.start();
+
+  const state = readiness({
+    nats: () => bus.healthy(),
+    auth: () => reachable(broker).auth === true && reachable(broker).users === true,
+  });
+  const operator = operatorEndpoints(state, registry);
+  const deps = { ...core, contracts, broker, bus, config, keyring, operator, log, name: broker.nodeID };
+  const gateway = await { http: startHttpGateway, socketio: socketioAlone, mqtt: startExternalMqtt }[name](deps);
+  if ('healthy' in gateway) state.checks.broker = gateway.healthy;
+  const ownPort = name === 'mqtt' ? (config.metricsPort ?? defaultMetricsPort) : config.metricsPort;
+  const extra = ownPort === undefined ? undefined : await serveOperator(operator, { host: config.host, port: ownPort });
+
+  drainOnSignals({
+    log,
+    readiness: state,
+    drainDelayMs: config.drainDelayMs,
+    steps: [
+      [name, () => gateway.stop()],
+      ['broker', () => broker.stop()],
+      ['bus', () => bus.close()],
+      ['nats', () => connection.close()],
+      ['operator', async () => extra?.close()],
+    ],
+  });
+  log.info({ gateway: name }, 'gateway is ready');
+}
+
+type SocketioAlone = Omit<Parameters<typeof startSocketioGateway>[0], 'server'> & {
+  config: Config;
+  operator: ReturnType<typeof operatorEndpoints>;
+};
+
+/** A Socket.IO gateway on a port of its own, which also answers `/live`, `/ready` and `/metrics`. */
+async function socketioAlone(deps: SocketioAlone): Promise<{ stop(): Promise<void> }> {
+  const server = createServer((request, response) => {
+    deps.operator(request, response).then(
+      (done) => done || response.writeHead(404).end(),
+      () => response.destroy(),
+    );
+  });
+  const gateway = await startSocketioGateway({ ...deps, server });
+  await listen(server, { host: deps.config.host, port: deps.config.socketioPort });
+  return gateway;
+}
+
+await main().catch((error: Error) => exitWith(error.message));
