@@ -1,0 +1,46 @@
+import { z } from 'zod';
+import { timestamp } from '../contracts/fields.ts';
+import type { EventEnvelope } from './bus.ts';
+
+/** What the buses report to; pino fits. */
+export interface BusLog {
+  warn(fields: Record<string, unknown>, message: string): void;
+}
+
+export const silent: BusLog = { warn: () => {} };
+
+/** Domain and event are tokens of NATS subjects and of MQTT topics. */
+const word = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'letters, digits, - and _ only, at most 64');
+
+const envelopeSchema: z.ZodType<EventEnvelope> = z.object({
+  id: z.string().min(1).max(128),
+  hearers: z.discriminatedUnion('kind', [
+    z.object({ kind: z.literal('users') }),
+    z.object({ kind: z.literal('admins') }),
+    z.object({ kind: z.literal('named'), users: z.array(z.string()) }),
+  ]),
+  body: z.object({
+    domain: word,
+    event: word,
+    entity: z.string().max(1024).nullable(),
+    details: z.record(z.string(), z.unknown()),
+    at: timestamp,
+  }),
+});
+
+/** JSON of an envelope. @throws Error where the readers would refuse it: better here than lost there */
+export function encodeEnvelope(envelope: EventEnvelope): string {
+  const checked = envelopeSchema.safeParse(envelope);
+  if (!checked.success) throw new Error(`not an event: ${z.prettifyError(checked.error)}`);
+  return JSON.stringify(checked.data);
+}
+
+/** @throws Error where the text is not the JSON of an envelope */
+export function decodeEnvelope(text: string): EventEnvelope {
+  return envelopeSchema.parse(JSON.parse(text));
+}
+
+/** @throws Error where a topic could be a pattern or an empty name */
+export function checkTopic(topic: string): void {
+  if (!/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(topic)) throw new Error(`not a topic: ${topic}`);
+}

@@ -1,0 +1,40 @@
+import { createHash } from 'node:crypto';
+
+/** Each lane is handled serially by one process of a tier at a time; an entity is always in the same lane. */
+export const laneCount = 8;
+
+/** FNV-1a: stable over processes and releases, which order per entity depends on. */
+export function laneOf(domain: string, entity: string | null): number {
+  let hash = 0x811c9dc5;
+  for (const byte of Buffer.from(`${domain}\0${entity ?? ''}`)) hash = Math.imul(hash ^ byte, 0x01000193);
+  return (hash >>> 0) % laneCount;
+}
+
+/**
+ * An entity as one token of a NATS subject: itself where it is safe, else base64url after `=`, or its SHA-256 after
+ * `~` where that would be long; `_` for none. Different entities get different tokens.
+ */
+export function entityToken(entity: string | null): string {
+  if (entity === null) return '_';
+  if (entity !== '_' && /^[A-Za-z0-9_-]{1,64}$/.test(entity)) return entity;
+  const bytes = Buffer.from(entity);
+  if (bytes.length <= 64) return `=${bytes.toString('base64url')}`;
+  return `~${createHash('sha256').update(bytes).digest('base64url')}`;
+}
+
+/** The names a bus has on NATS. @throws Error where the prefix cannot be part of a stream's name */
+export function namesOf(prefix: string) {
+  if (!/^[A-Za-z0-9_-]{1,64}$/.test(prefix)) {
+    throw new Error(`a bus prefix has letters, digits, - and _ only, at most 64: ${prefix}`);
+  }
+  return {
+    stream: `${prefix}-events`,
+    events: `${prefix}.events.>`,
+    lane: (lane: number) => `${prefix}.events.${lane}.>`,
+    event: (body: { domain: string; entity: string | null; event: string }) =>
+      `${prefix}.events.${laneOf(body.domain, body.entity)}.${body.domain}.${entityToken(body.entity)}.${body.event}`,
+    notice: (topic: string) => `${prefix}.notice.${topic}`,
+  };
+}
+
+export type BusNames = ReturnType<typeof namesOf>;

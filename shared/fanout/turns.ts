@@ -1,0 +1,25 @@
+/** Runs the tasks of one key one after the other, and those of different keys beside each other. */
+export class Turns {
+  readonly #last = new Map<string, Promise<void>>();
+  readonly #limit: number;
+  #waiting = 0;
+
+  constructor(limit: number) {
+    this.#limit = limit;
+  }
+
+  /** A task follows whether or not the one before it failed. @throws Error where too many wait already */
+  async take(key: string, task: () => Promise<void>): Promise<void> {
+    if (this.#waiting >= this.#limit) throw new Error(`more than ${this.#limit} events wait to be stored`);
+    this.#waiting += 1;
+    const before = this.#last.get(key);
+    const mine = before ? before.then(task, task) : task();
+    this.#last.set(key, mine);
+    try {
+      await mine;
+    } finally {
+      this.#waiting -= 1;
+      if (this.#last.get(key) === mine) this.#last.delete(key);
+    }
+  }
+}

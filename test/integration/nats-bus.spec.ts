@@ -1,0 +1,104 @@
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import type { NatsConnection } from 'nats';
+import { busSuite, eventOf, Heard } from '../../shared/fanout/bus.suite.ts';
+import { natsBus } from '../../shared/fanout/nats.bus.ts';
+import { connectNats, natsOptions } from '../../shared/fanout/nats.connection.ts';
+import { type NatsServer, startNats } from '../servers/nats.ts';
+
+let server: NatsServer;
+let prefixes = 0;
+
+beforeAll(async () => {
+  server = await startNats();
+});
+
+afterAll(() => server.stop());
+
+async function openTwo() {
+  prefixes += 1;
+  const prefix = `t${prefixes}`;
+  const connections = [await connectNats([server.url], 'one'), await connectNats([server.url], 'two')] as const;
+  const buses = await Promise.all([natsBus(connections[0], { prefix }), natsBus(connections[1], { prefix })]);
+  const close = async () => {
+    await Promise.all(buses.map((bus) => bus.close()));
+    await Promise.all(connections.map((connection) => connection.close()));
+  };
+  return { prefix, connections, buses: [buses[0], buses[1]] as [(typeof buses)[0], (typeof buses)[1]], close };
+}
+
+busSuite('the bus over NATS', openTwo);
+
+test('a malformed message on the wire is dropped with a warning and holds nothing up', async () => {
+  const { prefix, connections, close } = await openTwo();
+  const warnings: string[] = [];
+  const bus = await natsBus(connections[0], { prefix, log: { warn: (_fields, message) => warnings.push(message) } });
+  const [all, shared] = [new Heard(), new Heard()];
+  await bus.follow({}, all.hear);
+  await bus.follow({ tier: 'careful' }, shared.hear);
+  const malformed = ['{', '{"id":"x"}', 'null'];
+  const publish = (lane: number, text: string) =>
+    connections[1].jetstream().publish(`${prefix}.events.${lane}.camera.a.ready`, text);
+  for (const text of malformed) for (let lane = 0; lane < 8; lane += 1) await publish(lane, text);
+  const event = eventOf('a');
+  await bus.emit(event);
+  await Promise.all([all.until(1), shared.until(1)]);
+  expect(all.ids).toEqual([event.id]);
+  expect(shared.ids).toEqual([event.id]);
+  expect(warnings).toContain('a malformed event was dropped');
+  await bus.close();
+  await close();
+});
+
+test('closing a bus leaves the connection to its owner', async () => {
+  const { connections, buses, close } = await openTwo();
+  await buses[0].close();
+  expect(connections[0].isClosed()).toBe(false);
+  await close();
+});
+
+test('limits that change are brought to the stream that is there', async () => {
+  const { prefix, connections, close } = await openTwo();
+  const bus = await natsBus(connections[0], { prefix, maxBytes: 1024 * 1024 });
+  const info = await (await connections[0].jetstreamManager()).streams.info(`${prefix}-events`);
+  expect(info.config.max_bytes).toBe(1024 * 1024);
+  await bus.close();
+  await close();
+});
+
+test('a prefix that cannot name a stream is refused', async () => {
+  const connection: NatsConnection = await connectNats([server.url], 'refused');
+  await expect(natsBus(connection, { prefix: 'a.b' })).rejects.toThrow('a bus prefix');
+  await connection.close();
+});
+
+test('user and password are read from the URL', async () => {
+  const closed = await startNats({ args: ['--user', 'some one', '--pass', 'p@ss'] });
+  const url = (credentials: string) => `nats://${credentials}127.0.0.1:${closed.port}`;
+  const connection = await connectNats([url('some%20one:p%40ss@')], 'known');
+  expect(connection.isClosed()).toBe(false);
+  await connection.close();
+  await expect(connectNats([url('')], 'unknown')).rejects.toThrow(/Authorization Violation/i);
+  await expect(connectNats([url('some%20one:wrong@')], 'wrong')).rejects.toThrow(/Authorization Violation/i);
+  await closed.stop();
+});
+
+test('a connection waits for a server that starts later, but not for ever', async () => {
+  const late = await startNats();
+  await late.kill('SIGKILL');
+  await expect(connectNats([late.url], 'impatient', { timeout: 300 })).rejects.toThrow('cannot be reached');
+  const connecting = connectNats([late.url], 'patient');
+  await late.restart();
+  await (await connecting).close();
+  await late.stop();
+});
+
+test('options ask for TLS where a URL does, and name no password in a message', () => {
+  expect(natsOptions(['tls://u:p@host:4443'], 'x')).toMatchObject({
+    servers: ['host:4443'],
+    tls: {},
+    user: 'u',
+    pass: 'p',
+  });
+  expect(natsOptions(['token@host'], 'x')).toMatchObject({ servers: ['host:4222'], token: 'token' });
+  expect(() => natsOptions(['http://u:secret@host'], 'x')).toThrow(/^(?!.*secret).*nats:\/\//);
+});
