@@ -1,0 +1,48 @@
+/** At most `size` holders at a time; further ones wait in order. */
+export class Slots {
+  readonly #size: number;
+  readonly #waiting: (() => void)[] = [];
+  #taken = 0;
+
+  constructor(size: number) {
+    this.#size = size;
+  }
+
+  /** Resolves with the function that gives the slot back. */
+  async take(): Promise<() => void> {
+    if (this.#taken < this.#size) this.#taken += 1;
+    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
+    let held = true;
+    return () => {
+      if (!held) return;
+      held = false;
+      const next = this.#waiting.shift();
+      if (next) next();
+      else this.#taken -= 1;
+    };
+  }
+}
+
+/** What runs now, to wait for when a gateway drains. */
+export class Running {
+  readonly #running = new Set<Promise<void>>();
+
+  get size(): number {
+    return this.#running.size;
+  }
+
+  add(work: Promise<void>): void {
+    this.#running.add(work);
+    void work.finally(() => this.#running.delete(work));
+  }
+
+  /** Resolves when nothing runs, or after the given milliseconds. */
+  async idle(withinMs: number): Promise<void> {
+    let timer: NodeJS.Timeout | undefined;
+    const bound = new Promise<void>((resolve) => {
+      timer = setTimeout(resolve, withinMs);
+    });
+    await Promise.race([bound, Promise.allSettled([...this.#running])]);
+    clearTimeout(timer);
+  }
+}
