@@ -63,21 +63,21 @@ async function missing(entries: Collection<Entry>, ordered: readonly Migration[]
 }
 
 /**
- * A lock is taken over when its version stands still for `leaseMs` as measured here: clocks of two machines are
+ * The lock is made once and never deleted, so that its version only grows: who lost it cannot renew another's.
+ * It is taken over when its version stands still for `leaseMs` as measured here: clocks of two machines are
  * never compared.
  */
 async function acquire(entries: Collection<Entry>, leaseMs: number, waitMs: number): Promise<Lease> {
   const holder = randomUUID();
   const started = performance.now();
-  let seen = { version: 0, holder: '', at: started };
+  let seen = { version: 0, at: started };
   for (;;) {
     const taken = await tryInsert(entries, holder);
     if (taken) return new Lease(entries, taken, leaseMs);
     const lock = await entries.get(LOCK);
     const now = performance.now();
-    if (lock && (lock.version !== seen.version || lock.holder !== seen.holder)) {
-      seen = { version: lock.version, holder: lock.holder ?? '', at: now };
-    } else if (lock && now - seen.at > leaseMs) {
+    if (lock && lock.version !== seen.version) seen = { version: lock.version, at: now };
+    if (lock && (lock.holder === null || now - seen.at > leaseMs)) {
       const won = await entries.update(LOCK, lock.version, { holder });
       if (won) return new Lease(entries, won, leaseMs);
     }
@@ -126,7 +126,7 @@ class Lease {
     clearInterval(this.#timer);
     await this.#renewal;
     // Not given back, it expires: what the migrations did stands either way.
-    if (this.#lock) await this.#entries.delete(LOCK, this.#lock.version).catch(() => null);
+    if (this.#lock) await this.#entries.update(LOCK, this.#lock.version, { holder: null }).catch(() => null);
   }
 
   async #renew(): Promise<void> {

@@ -1,0 +1,70 @@
+import { type ChildProcess, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { appendFile, mkdtemp, rm } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import { expect, test } from '@jest/globals';
+import type { Collections, Stored } from '../../shared/store/collection.ts';
+import { openFiles } from '../../shared/store/file.collections.ts';
+import { openMongo } from '../../shared/store/mongo.collections.ts';
+import { startMongo } from '../servers/mongodb.ts';
+
+const child = join(import.meta.dirname, 'store-crash.child.ts');
+const RECORDS = 500;
+
+test('every record the file store acknowledged is there after its process was killed, again and again', async () => {
+  const directory = await mkdtemp(join(tmpdir(), 'trigate-crash-'));
+  const acknowledged: string[] = [];
+  for (let round = 0; round < 5; round++) {
+    acknowledged.push(...(await killedAfter(randomCount(), 'files', directory)));
+    // A kill rarely hits the middle of a line; every other round is made to look as if it had.
+    if (round % 2 === 1) await appendFile(join(directory, 'records.db'), '{"_id":"torn","text":"torn');
+    const stores = await openFiles(directory, { warn: () => {} });
+    expect(await missing(stores, acknowledged)).toEqual([]);
+    await stores.close();
+  }
+  await rm(directory, { recursive: true });
+}, 60_000);
+
+test('every record MongoDB acknowledged is there after the client was killed', async () => {
+  const server = await startMongo();
+  const acknowledged: string[] = [];
+  for (let round = 0; round < 3; round++) acknowledged.push(...(await killedAfter(randomCount(), 'mongo', server.url)));
+  const stores = await openMongo(server.url);
+  expect(await missing(stores, acknowledged)).toEqual([]);
+  await stores.close();
+  await server.stop();
+}, 60_000);
+
+const randomCount = () => 1 + Math.floor(Math.random() * (RECORDS - 1));
+
+async function missing(stores: Collections, ids: readonly string[]): Promise<string[]> {
+  const records = await stores.collection<Stored & { text: string }>({
+    name: 'records',
+    sortable: [],
+    unique: ['text'],
+  });
+  const found = await Promise.all(ids.map((id) => records.get(id)));
+  return ids.filter((_, index) => found[index] === null);
+}
+
+/** The ids a child printed until it was killed, at the first line after `count` acknowledgements. */
+async function killedAfter(count: number, kind: string, place: string): Promise<string[]> {
+  const process_ = spawn(process.execPath, [child, kind, place], { stdio: ['ignore', 'pipe', 'inherit'] });
+  const ids = await printed(process_, count);
+  expect(ids.length).toBeGreaterThanOrEqual(count);
+  return ids;
+}
+
+async function printed(process_: ChildProcess, count: number): Promise<string[]> {
+  const ids: string[] = [];
+  const lines = createInterface({ input: process_.stdout as NodeJS.ReadableStream });
+  lines.on('line', (line) => {
+    ids.push(line);
+    if (ids.length === count) process_.kill('SIGKILL');
+  });
+  const [code, signal] = await once(process_, 'close');
+  expect([code, signal]).toEqual([null, 'SIGKILL']);
+  return ids;
+}
