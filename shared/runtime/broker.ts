@@ -46,6 +46,7 @@ class BridgeLogger extends moleculer.Loggers.Base<Record<string, unknown>> {
 export const isServerFault = (error: unknown): boolean => ((error as { code?: number }).code ?? 500) >= 500;
 
 export function createBroker(options: BrokerOptions): ServiceBroker {
+  const timeout = options.requestTimeoutMs ?? requestTimeoutMs;
   const broker = new moleculer.ServiceBroker({
     nodeID: `${options.role}-${randomUUID()}`,
     namespace: options.namespace ?? 'trigate',
@@ -54,7 +55,7 @@ export function createBroker(options: BrokerOptions): ServiceBroker {
     serializer: 'JSON',
     validator: new ContractValidator() as never,
     errorRegenerator: new FailureRegenerator() as never,
-    requestTimeout: options.requestTimeoutMs ?? requestTimeoutMs,
+    requestTimeout: timeout,
     // The number of retries comes with each call: only idempotent commands have any.
     retryPolicy: { enabled: true, retries: 0, delay: 50, maxDelay: 200, factor: 2, check: isRetryable as never },
     // Half of at least 20 calls in 10 s failing with a server fault rests an endpoint for 2 s.
@@ -70,7 +71,8 @@ export function createBroker(options: BrokerOptions): ServiceBroker {
     heartbeatInterval: 1,
     heartbeatTimeout: 3,
     registry: { preferLocal: true, strategy: 'RoundRobin' },
-    tracking: { enabled: true, shutdownTimeout: 20_000 },
+    // Whoever waits for longer has been answered TIMEOUT by then.
+    tracking: { enabled: true, shutdownTimeout: timeout + 1_000 },
     // Both cost more than they tell: the gateways measure with prom-client (metrics halved the calls per second).
     metrics: false,
     tracing: false,

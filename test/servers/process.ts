@@ -22,8 +22,12 @@ export interface Running {
   readonly pid: number;
   /** The last lines of stdout and stderr, at most 100. */
   output(): string;
+  /** Resolves to the first line that matches, one already printed included. It may never come: race it. */
+  line(pattern: RegExp): Promise<string>;
   /** Settles when the process has ended. */
   readonly ended: Promise<void>;
+  /** Null while it runs, and where a signal ended it. */
+  readonly exitCode: number | null;
   /** SIGTERM, and SIGKILL where it has not ended 5 s later. Resolves when it has ended. */
   stop(): Promise<void>;
   /** Sends the signal; resolves when the process has ended, or at once for SIGSTOP, SIGCONT and the like. */
@@ -92,12 +96,18 @@ class Child implements Running {
     return this.#lines.join('\n');
   }
 
-  line(pattern: RegExp): Promise<void> {
+  get exitCode(): number | null {
+    return this.#child.exitCode;
+  }
+
+  line(pattern: RegExp): Promise<string> {
+    const printed = this.#lines.find((line) => pattern.test(line));
+    if (printed !== undefined) return Promise.resolve(printed);
     return new Promise((resolve) => {
       const look = (line: string) => {
         if (!pattern.test(line)) return;
         this.#listeners.delete(look);
-        resolve();
+        resolve(line);
       };
       this.#listeners.add(look);
     });
