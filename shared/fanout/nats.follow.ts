@@ -6,6 +6,7 @@ import { ack, nak, type Pulled, terminate, working } from './nats.message.ts';
 import { Puller } from './nats.pull.ts';
 import { ackWait, addPlainConsumer, ensureStream, ensureTierConsumer, type StreamLimits } from './nats.stream.ts';
 import { growingPause, pause } from './pause.ts';
+import { Place } from './place.ts';
 import { RecentIds } from './recent.ts';
 import { type BusNames, laneCount } from './subjects.ts';
 
@@ -22,6 +23,8 @@ export interface FollowContext {
 
 /** Ids kept to recognise what a crashed server delivers again; the server writes its place in the stream lazily. */
 const recentIds = 4_096;
+/** Acknowledgements sent again after a reconnect: a server that crashed forgets about a tenth of a second of them. */
+const repeatedAcks = 256;
 const plainBatch = 256;
 /** Enough to cover many events with one request; the server hands out one at a time all the same. */
 const tierBatch = 64;
@@ -40,14 +43,18 @@ class TierLane {
   readonly puller: Puller;
   readonly #context: FollowContext;
   readonly #recent: RecentIds;
-  readonly #consumer: { name: string; lane: number; from: number };
+  readonly #lane: number;
+  readonly #name: string;
+  readonly #place = new Place();
+  readonly #acknowledged: string[] = [];
   #current: Pulled | undefined;
-  #acknowledged = '';
+  #alive: NodeJS.Timeout | undefined;
 
-  constructor(context: FollowContext, recent: RecentIds, consumer: { name: string; lane: number; from: number }) {
+  constructor(context: FollowContext, recent: RecentIds, tier: string, lane: number) {
     this.#context = context;
     this.#recent = recent;
-    this.#consumer = consumer;
+    this.#lane = lane;
+    this.#name = `${tier}-${lane}`;
     this.puller = new Puller({
       link: context.link,
       log: context.log,
@@ -63,16 +70,18 @@ class TierLane {
   async stop(): Promise<void> {
     await this.puller.stop();
     // Its handler takes too long: another process may have it.
+    clearInterval(this.#alive);
     if (this.#current) nak(this.#context.link.connection, this.#current.reply);
   }
 
   async #open(): Promise<string> {
     const { jsm, names, limits, link } = this.#context;
-    await ensureStream(jsm, names, limits);
-    await ensureTierConsumer(jsm, names, this.#consumer);
-    // The last acknowledgement may have gone down with the link; without it the lane waits for the ack wait.
-    if (this.#acknowledged) ack(link.connection, this.#acknowledged);
-    return this.#consumer.name;
+    const { created, state } = await ensureStream(jsm, names, limits);
+    this.#place.find({ created, last: state.last_seq });
+    await ensureTierConsumer(jsm, names, { name: this.#name, lane: this.#lane, from: this.#place.next });
+    // The last ones may have gone down with the link or the server, and the lane would stand for the ack wait.
+    for (const reply of this.#acknowledged) ack(link.connection, reply);
+    return this.#name;
   }
 
   async #handle(message: Pulled): Promise<void> {
@@ -88,7 +97,7 @@ class TierLane {
     const { log, handler, link } = this.#context;
     const { connection } = link;
     this.#current = message;
-    const alive = setInterval(() => working(connection, message.reply), ackWait / 3);
+    this.#alive = setInterval(() => working(connection, message.reply), ackWait / 3);
     try {
       await handler(envelope);
       this.#recent.add(envelope.id);
@@ -98,25 +107,23 @@ class TierLane {
       log.warn({ err: error, id: envelope.id, attempt: message.attempt, wait }, 'an event was not handled');
       nak(connection, message.reply, wait);
     } finally {
-      clearInterval(alive);
+      clearInterval(this.#alive);
       this.#current = undefined;
     }
   }
 
   #done(message: Pulled): void {
-    this.#acknowledged = message.reply;
-    this.#consumer.from = message.sequence + 1;
+    this.#acknowledged.push(message.reply);
+    if (this.#acknowledged.length > repeatedAcks) this.#acknowledged.shift();
+    this.#place.next = message.sequence + 1;
     ack(this.#context.link.connection, message.reply);
   }
 }
 
 /** Shares the events with the other processes of the tier. Resolves when the consumers of all lanes exist. */
 export async function followTier(context: FollowContext, tier: string): Promise<Following> {
-  const { state } = await ensureStream(context.jsm, context.names, context.limits);
   const recent = new RecentIds(recentIds);
-  const lanes = Array.from({ length: laneCount }, (_, lane) => {
-    return new TierLane(context, recent, { name: `${tier}-${lane}`, lane, from: state.last_seq + 1 });
-  });
+  const lanes = Array.from({ length: laneCount }, (_, lane) => new TierLane(context, recent, tier, lane));
   const stop = async () => {
     await Promise.all(lanes.map((lane) => lane.stop()));
   };
@@ -135,9 +142,8 @@ class PlainFollower {
   readonly #context: FollowContext;
   readonly #recent = new RecentIds(recentIds);
   readonly #stopping = new AbortController();
-  #created: string | undefined;
+  readonly #place = new Place();
   #consumer = '';
-  #next = 0;
   #deliveries = 0;
 
   constructor(context: FollowContext) {
@@ -161,34 +167,24 @@ class PlainFollower {
   }
 
   async #open(): Promise<string> {
-    const { jsm, names, limits } = this.#context;
+    const { jsm, names, limits, log } = this.#context;
     const { created, state } = await ensureStream(jsm, names, limits);
-    this.#place(created, state.last_seq);
+    const { lost } = this.#place.find({ created, last: state.last_seq });
+    if (lost > 0) log.warn({ lost }, 'the stream lost its newest events');
     this.#forget();
     const name = nuid.next();
-    await addPlainConsumer(jsm, names, name, this.#next);
+    await addPlainConsumer(jsm, names, name, this.#place.next);
     this.#consumer = name;
     this.#deliveries = 0;
     return name;
   }
 
-  /** Where to go on: at the end the first time; at the start of a stream that was made anew. */
-  #place(created: string, last: number): void {
-    if (this.#created === undefined) this.#next = last + 1;
-    else if (this.#created !== created) this.#next = 1;
-    else if (this.#next > last + 1) {
-      this.#context.log.warn({ next: this.#next, last }, 'the stream lost its newest events');
-      this.#next = last + 1;
-    }
-    this.#created = created;
-  }
-
   #accept(message: Pulled): boolean {
     if (message.delivery !== this.#deliveries + 1) return false;
     this.#deliveries = message.delivery;
-    const missed = message.sequence - this.#next;
+    const missed = message.sequence - this.#place.next;
     if (missed > 0) this.#context.log.warn({ missed }, 'events were dropped from the stream before they were followed');
-    this.#next = message.sequence + 1;
+    this.#place.next = message.sequence + 1;
     return true;
   }
 

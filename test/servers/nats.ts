@@ -21,6 +21,7 @@ export interface NatsServer {
   readonly port: number;
   /** Of the process that runs now. */
   readonly pid: number;
+  readonly storeDir: string;
   stop(): Promise<void>;
   /** SIGKILL is a crash; resolves when the process has ended. */
   kill(signal: NodeJS.Signals): Promise<void>;
@@ -103,6 +104,7 @@ export async function startNats(options: NatsOptions = {}): Promise<NatsServer> 
   return {
     url: `nats://127.0.0.1:${port}`,
     port,
+    storeDir,
     get pid() {
       return running.pid;
     },
