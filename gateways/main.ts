@@ -17,6 +17,12 @@ const protocols = ['http', 'socketio', 'mqtt'] as const;
 type GatewayName = (typeof protocols)[number];
 const defaultMetricsPort = 9090;
 
+interface Gateway {
+  stop(): Promise<void>;
+  /** Where there is more to it than NATS: whether its broker is there. */
+  healthy?(): boolean;
+}
+
 /** `npm run gateway -- http`: one gateway in this process, over NATS. */
 async function main(): Promise<void> {
   const [name, ...rest] = process.argv.slice(2) as GatewayName[];
@@ -40,8 +46,13 @@ async function main(): Promise<void> {
   });
   const operator = operatorEndpoints(state, registry);
   const deps = { ...core, contracts, broker, bus, config, keyring, operator, log, name: broker.nodeID };
-  const gateway = await { http: startHttpGateway, socketio: socketioAlone, mqtt: startExternalMqtt }[name](deps);
-  if ('healthy' in gateway) state.checks.broker = gateway.healthy;
+  const starts: Record<GatewayName, () => Promise<Gateway>> = {
+    http: () => startHttpGateway(deps),
+    socketio: () => socketioAlone(deps),
+    mqtt: () => startExternalMqtt(deps),
+  };
+  const gateway = await starts[name]();
+  if (gateway.healthy) state.checks.broker = gateway.healthy;
   const ownPort = name === 'mqtt' ? (config.metricsPort ?? defaultMetricsPort) : config.metricsPort;
   const extra = ownPort === undefined ? undefined : await serveOperator(operator, { host: config.host, port: ownPort });
 

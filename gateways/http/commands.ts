@@ -109,7 +109,8 @@ function readQuery(route: HttpRoute, query: string): unknown {
     allowPrototypes: true,
     strictDepth: false,
   });
-  assertSafeKeys(raw);
   const schema = route.contract.payload;
-  return schema ? queryPayload(schema, raw) : raw;
+  const payload = schema ? queryPayload(schema, raw) : raw;
+  assertSafeKeys(payload);
+  return payload;
 }

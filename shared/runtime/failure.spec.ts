@@ -13,7 +13,7 @@ test.each([
   [new Errors.ServiceNotAvailableError({ action: 'a.b' }), 'UNAVAILABLE'],
   [new Errors.RequestRejectedError({ action: 'a.b' }), 'UNAVAILABLE'],
   [new Errors.QueueIsFullError({ action: 'a.b', nodeID: 'x', size: 1, limit: 1 } as never), 'UNAVAILABLE'],
-  [new Errors.BrokerDisconnectedError(), 'UNAVAILABLE'],
+  [new Errors.BrokerDisconnectedError('gone'), 'UNAVAILABLE'],
   [new Errors.RequestTimeoutError({ action: 'a.b', nodeID: 'x' }), 'TIMEOUT'],
   [new TypeError('x is not a function'), 'INTERNAL_SERVER_ERROR'],
 ])('%s becomes %s', (error, type) => {
