@@ -13,7 +13,7 @@ import type { Limit } from '../core/limits.ts';
 import { assertSafeKeys } from '../core/safe-json.ts';
 import { readJsonBody } from './body.ts';
 import { writeFailure, writeResult } from './reply.ts';
-import { createRouter } from './router.ts';
+import { createRouter, type Found } from './router.ts';
 
 export interface CommandDeps {
   contracts: readonly ServiceContract[];
@@ -47,7 +47,7 @@ export function commandHandler({ contracts, dispatcher, authenticator, limit, co
     response: ServerResponse,
     requestId: string,
     query: string,
-    found: NonNullable<ReturnType<typeof router.find>>,
+    found: Found,
   ) {
     const { route, entity } = found;
     const principal = await principalOf(request, route);
@@ -80,6 +80,10 @@ export function commandHandler({ contracts, dispatcher, authenticator, limit, co
       const found = router.find(request.method as string, path);
       if (!found) return false;
       packet('in');
+      if ('allow' in found) {
+        response.setHeader('allow', found.allow);
+        throw new Failure('METHOD_NOT_ALLOWED');
+      }
       run(request, response, requestId, mark === -1 ? '' : url.slice(mark + 1), found).then(() => packet('out'), fail);
     } catch (error) {
       fail(error);

@@ -40,17 +40,16 @@ export function createRouter(contracts: readonly ServiceContract[]) {
 
   return {
     /**
-     * Null for a path that belongs to no module.
-     * @throws Failure NOT_FOUND for a module's path that is no command, METHOD_NOT_ALLOWED with the methods in `allow`
+     * Null for a path that belongs to no module; the methods that are allowed where this one is not.
+     * @throws Failure NOT_FOUND for a module's path that is no command
      */
-    find(method: string, path: string): Found | null {
+    find(method: string, path: string): Found | { allow: string } | null {
       const parts = partsOf(path);
       if (!parts || !modules.has(parts[0] as string)) return null;
       const methods = shapes.get(shapeOf(parts));
       if (!methods) throw new Failure('NOT_FOUND', `The module ${parts[0]} has no such command`);
       const route = methods.get(method === 'HEAD' ? 'GET' : method);
-      if (!route) throw new Failure('METHOD_NOT_ALLOWED', `Allowed here: ${[...methods.keys()].join(', ')}`);
-      return { route, entity: parts[1] };
+      return route ? { route, entity: parts[1] } : { allow: [...methods.keys()].join(', ') };
     },
   };
 }

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import moleculer, { type ServiceBroker } from 'moleculer';
 import type { NatsConnection } from 'nats';
+import { Failure } from '../contracts/index.ts';
 import { FailureRegenerator } from './failure.ts';
 import type { Log } from './log.ts';
 import { NatsTransporter } from './nats.transporter.ts';
@@ -83,8 +84,11 @@ export function createBroker(options: BrokerOptions): ServiceBroker {
   return broker;
 }
 
-/** A full queue is retryable for the client, not for us: a retry would only lengthen it. */
+/**
+ * Only what kept a call from reaching its service is tried again: what a service itself answered (a Failure) stands,
+ * a timeout has cost the client its patience, and a retry would lengthen a full queue.
+ */
 function isRetryable(error: unknown): boolean {
   const { retryable, type } = error as { retryable?: boolean; type?: string };
-  return retryable === true && type !== 'REQUEST_TIMEOUT' && type !== 'TIMEOUT' && type !== 'QUEUE_FULL';
+  return retryable === true && !(error instanceof Failure) && type !== 'REQUEST_TIMEOUT' && type !== 'QUEUE_FULL';
 }
