@@ -1,49 +1,71 @@
-import { type ActionContract, commandTable, type ServiceContract, successStatus } from '../index.ts';
+import { type ActionContract, type Command, type ServiceContract, successStatus } from '../index.ts';
+import { publicCommands } from './names.ts';
 
 export type HttpMethod = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
-/** One way to call a command over HTTP. */
 export interface HttpRoute {
   readonly method: HttpMethod;
-  /** `/api/cameras`, `/api/cameras/{id}`, `/api/rooms/{id}/send` */
+  /** `/api/<module>`, `/api/<module>/{id}` or `/api/<module>/{id}/<command>`. */
   readonly path: string;
   readonly module: string;
   readonly command: string;
   readonly contract: ActionContract;
   /** Of success. */
   readonly status: number;
+  /** Null: the command takes no entity. */
   readonly entityFrom: 'path' | null;
-  /** Null where the command takes no payload: whatever is sent is refused by name. */
+  /** Null: the command takes no payload. */
   readonly payloadFrom: 'query' | 'body' | null;
 }
 
-const methods: Record<string, readonly HttpMethod[]> = {
+/** The common commands; `PUT` and `PATCH` both merge. Any other command is a POST to its name. */
+const common: Readonly<Record<string, readonly HttpMethod[]>> = {
   list: ['GET'],
-  read: ['GET'],
   create: ['POST'],
+  read: ['GET'],
   update: ['PUT', 'PATCH'],
   delete: ['DELETE'],
 };
 
-/** Every route of every command a client may send. */
+/**
+ * The routes of every command a client may send; `update` has two.
+ * @throws Error where a contract has no address of its own: two commands on one, or an entity that has no place.
+ */
 export function httpRoutes(contracts: readonly ServiceContract[]): HttpRoute[] {
-  return [...commandTable(contracts).values()]
-    .flatMap((commands) => [...commands.values()])
-    .flatMap(({ module, command, contract }) => {
-      const common = methods[command];
-      const path = `/api/${module}${contract.entity ? '/{id}' : ''}${common ? '' : `/${command}`}`;
-      return (common ?? (['POST'] as const)).map((method): HttpRoute => {
-        const source = method === 'GET' || method === 'DELETE' ? 'query' : 'body';
-        return {
-          method,
-          path,
-          module,
-          command,
-          contract,
-          status: successStatus(command, contract),
-          entityFrom: contract.entity ? 'path' : null,
-          payloadFrom: contract.payload ? source : null,
-        };
-      });
-    });
+  const routes = publicCommands(contracts).flatMap(routesOf);
+  const taken = new Map<string, HttpRoute>();
+  for (const route of routes) {
+    const address = `${route.method} ${route.path}`;
+    const other = taken.get(address);
+    if (other) throw new Error(`${nameOf(route)} and ${nameOf(other)} are both at ${address}`);
+    taken.set(address, route);
+  }
+  return routes;
+}
+
+const nameOf = ({ module, command }: { module: string; command: string }): string => `${module}.${command}`;
+
+function routesOf({ module, command, contract }: Command): HttpRoute[] {
+  const methods = Object.hasOwn(common, command) ? common[command] : undefined;
+  return (methods ?? ['POST']).map((method) => ({
+    method,
+    path: pathOf({ module, command, contract }, methods !== undefined),
+    module,
+    command,
+    contract,
+    status: successStatus(command, contract),
+    entityFrom: contract.entity ? 'path' : null,
+    payloadFrom: contract.payload ? (method === 'GET' || method === 'DELETE' ? 'query' : 'body') : null,
+  }));
+}
+
+function pathOf(action: Command, isCommon: boolean): string {
+  const { module, command, contract } = action;
+  const ofCollection = command === 'list' || command === 'create';
+  if (ofCollection && contract.entity) throw new Error(`${nameOf(action)}: a collection's command takes no entity`);
+  // An optional entity would need a second path, which `list` may hold.
+  if (contract.entity === 'optional') throw new Error(`${nameOf(action)}: an optional entity has no HTTP address`);
+  if (!isCommon && !contract.entity) throw new Error(`${nameOf(action)}: a command of its own name needs an entity`);
+  if (!contract.entity) return `/api/${module}`;
+  return isCommon ? `/api/${module}/{id}` : `/api/${module}/{id}/${command}`;
 }
