@@ -16,6 +16,8 @@ export interface MosquittoOptions {
   port?: number;
   /** Keeps sessions and retained messages in a temporary directory over `restart()`. */
   persistence?: boolean;
+  /** Whether each packet is logged; on unless false. */
+  packetLog?: boolean;
 }
 
 export interface MosquittoServer {
@@ -52,14 +54,14 @@ async function writePasswords(directory: string, passwords: Record<string, strin
 }
 
 async function writeConfig(directory: string, port: number, options: MosquittoOptions): Promise<string> {
-  const { aclFile, passwords, anonymous = !passwords, persistence = false } = options;
+  const { aclFile, passwords, anonymous = !passwords, persistence = false, packetLog = true } = options;
   const lines = [
     `listener ${port} 127.0.0.1`,
     `allow_anonymous ${anonymous}`,
     `persistence ${persistence}`,
     `persistence_location ${directory}/`,
     'log_dest stderr',
-    'log_type all',
+    ...(packetLog ? ['all'] : ['error', 'warning', 'notice', 'information']).map((type) => `log_type ${type}`),
   ];
   // As root it would become the user mosquitto, who may not read our temporary files.
   if (process.getuid?.() === 0) lines.push('user root');
