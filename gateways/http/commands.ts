@@ -39,7 +39,13 @@ export function commandHandler({ contracts, dispatcher, authenticator, limit, co
   async function principalOf(request: IncomingMessage, route: HttpRoute): Promise<Principal> {
     // An outdated token must not keep anybody from logging in.
     if (route.contract.access === 'anyone') return anonymous;
-    return authenticate(request, authenticator);
+    try {
+      return await authenticate(request, authenticator);
+    } catch (error) {
+      // Guessing keys is limited like asking without one.
+      await limit.take(clientAddress(request, config.trustProxy));
+      throw error;
+    }
   }
 
   async function run(
@@ -52,7 +58,7 @@ export function commandHandler({ contracts, dispatcher, authenticator, limit, co
     const { route, entity } = found;
     const principal = await principalOf(request, route);
     await limit.take(principal.id || clientAddress(request, config.trustProxy));
-    const payload = route.payloadFrom === 'body' ? await readJsonBody(request) : readQuery(route, query);
+    const payload = await readPayload(request, route, query);
     const result = await dispatcher.dispatch(
       {
         module: route.module,
@@ -102,6 +108,16 @@ export async function authenticate(request: IncomingMessage, authenticator: Auth
   }
   return typeof key === 'string' ? authenticator.apiKey(key) : anonymous;
 }
+
+async function readPayload(request: IncomingMessage, route: HttpRoute, query: string): Promise<unknown> {
+  if (request.method === 'GET' || request.method === 'HEAD') return readQuery(route, query);
+  const body = await readJsonBody(request);
+  if (body !== undefined && route.payloadFrom !== 'body' && isEmptyObject(body)) return undefined;
+  return body ?? readQuery(route, query);
+}
+
+const isEmptyObject = (value: unknown) =>
+  typeof value === 'object' && value !== null && Object.keys(value).length === 0;
 
 /** A query string as a payload; undefined where it is empty and none is needed. @throws Failure INVALID_REQUEST */
 function readQuery(route: HttpRoute, query: string): unknown {
