@@ -125,6 +125,12 @@ export const variables = {
     default: 'trigate',
     meaning: 'Begins NATS subjects and stream names, so that installations can share servers',
   }),
+  NATS_REPLICAS: variable({
+    key: 'natsReplicas',
+    type: integer(1, 5, ' servers'),
+    default: '1',
+    meaning: 'Copies of every stored event in a cluster of NATS servers; the same in every process',
+  }),
   MONGODB_URL: variable({
     key: 'mongodbUrl',
     type: mongodbUrl,

@@ -41,5 +41,8 @@ export async function connectBus(
   log: Log,
 ): Promise<{ connection: NatsConnection; bus: Bus }> {
   const connection = await connectNats(config.natsUrl as string[], name);
-  return { connection, bus: await natsBus(connection, { prefix: config.natsPrefix, log }) };
+  return {
+    connection,
+    bus: await natsBus(connection, { prefix: config.natsPrefix, replicas: config.natsReplicas, log }),
+  };
 }
