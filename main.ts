@@ -75,7 +75,7 @@ async function main(): Promise<void> {
   say(`  MQTT                ${mqtt.address}`);
   say(`  try it              http://${host}:${port}/api/docs`);
   if (announced.length > 0) say('Shown this once:');
-  for (const line of announced) say(`  ${line}`);
+  for (const line of announced.sort((a, b) => a.localeCompare(b))) say(`  ${line}`);
 }
 
 await main().catch((error: Error) => exitWith(error.message));
