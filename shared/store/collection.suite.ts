@@ -339,14 +339,16 @@ function listTests(fresh: Fresh): void {
   test('records of the same millisecond are on exactly one page each', async () => {
     const people = await fresh();
     await Promise.all(Array.from({ length: 25 }, (_, index) => people.insert(person(`u${index}`, { age: index % 2 }))));
-    const seen: string[] = [];
+    const seen: Person[] = [];
     for (const page of [1, 2, 3]) {
       const answer = await people.list({ ...FIRST_PAGE, page, sortBy: [{ key: 'age', order: 'asc' }] });
       expect(answer).toMatchObject({ total: 25, page, itemsPerPage: 10 });
       expect(answer.items).toHaveLength(page === 3 ? 5 : 10);
-      seen.push(...names(answer.items));
+      seen.push(...answer.items);
     }
-    expect(new Set(seen).size).toBe(25);
+    expect(new Set(names(seen)).size).toBe(25);
+    const place = ({ age, createdAt, id }: Person) => `${age} ${9e15 - Date.parse(createdAt)} ${id}`;
+    expect(seen.map(place)).toEqual(seen.map(place).sort());
     expect((await people.list({ ...FIRST_PAGE, page: 4 })).items).toEqual([]);
   });
 

@@ -75,8 +75,11 @@ export function migrationSuite(stores: () => Collections): void {
     await begins;
     // Longer than the lease: only its renewal keeps the second out.
     const second = runMigrations(stores(), [{ id: 'slow', run: mark('twice') }], { leaseMs: 300, waitMs: 900 });
-    await expect(second).rejects.toMatchObject({ name: 'StoreUnavailable' });
-    done();
+    try {
+      await expect(second).rejects.toMatchObject({ name: 'StoreUnavailable' });
+    } finally {
+      done();
+    }
     await first;
     expect(await marks()).toEqual([]);
   });

@@ -113,6 +113,7 @@ class Lease {
         this.#renewal = null;
       });
     }, leaseMs / 3);
+    this.#timer.unref();
   }
 
   /** @throws StoreUnavailable when another process may hold the lock by now */

@@ -20,9 +20,7 @@ test('every record the file store acknowledged is there after its process was ki
     acknowledged.push(...(await killedAfter(randomCount(), 'files', directory)));
     // A kill rarely hits the middle of a line; every other round is made to look as if it had.
     if (round % 2 === 1) await appendFile(join(directory, 'records.db'), '{"_id":"torn","text":"torn');
-    const stores = await openFiles(directory, { warn: () => {} });
-    expect(await missing(stores, acknowledged)).toEqual([]);
-    await stores.close();
+    expect(await missing(openFiles(directory, { warn: () => {} }), acknowledged)).toEqual([]);
   }
   await rm(directory, { recursive: true });
 }, 60_000);
@@ -31,21 +29,19 @@ test('every record MongoDB acknowledged is there after the client was killed', a
   const server = await startMongo();
   const acknowledged: string[] = [];
   for (let round = 0; round < 3; round++) acknowledged.push(...(await killedAfter(randomCount(), 'mongo', server.url)));
-  const stores = await openMongo(server.url);
-  expect(await missing(stores, acknowledged)).toEqual([]);
-  await stores.close();
+  expect(await missing(openMongo(server.url), acknowledged)).toEqual([]);
   await server.stop();
 }, 60_000);
 
 const randomCount = () => 1 + Math.floor(Math.random() * (RECORDS - 1));
 
-async function missing(stores: Collections, ids: readonly string[]): Promise<string[]> {
-  const records = await stores.collection<Stored & { text: string }>({
-    name: 'records',
-    sortable: [],
-    unique: ['text'],
-  });
+/** Those of the ids that a store opened now does not have. */
+async function missing(opening: Promise<Collections>, ids: readonly string[]): Promise<string[]> {
+  const stores = await opening;
+  const spec = { name: 'records', sortable: [], unique: ['text'] } as const;
+  const records = await stores.collection<Stored & { text: string }>(spec);
   const found = await Promise.all(ids.map((id) => records.get(id)));
+  await stores.close();
   return ids.filter((_, index) => found[index] === null);
 }
 

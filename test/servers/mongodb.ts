@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { access, mkdir, mkdtemp, rename, rm } from 'node:fs/promises';
-import { createServer } from 'node:net';
+import { createServer, type Socket } from 'node:net';
 import { tmpdir } from 'node:os';
 import { delimiter, join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -167,15 +167,23 @@ async function lineOf(child: ChildProcess, pattern: RegExp): Promise<RegExpExecA
       const match = pattern.exec(line);
       if (!match) return;
       clearTimeout(timer);
+      detach(child);
       resolve(match);
     });
   });
+}
+
+/** A spec that fails before it stops its server must not keep the test runner alive. */
+function detach(child: ChildProcess): void {
+  child.unref();
+  for (const pipe of [child.stdin, child.stdout]) (pipe as Socket | null)?.unref();
 }
 
 /** Asks the child to end and waits; 5 s later it is killed. */
 async function ended(child: ChildProcess, ask: () => void): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return;
   const gone = new Promise<void>((resolve) => child.once('exit', () => resolve()));
+  child.ref();
   ask();
   const timer = setTimeout(() => child.kill('SIGKILL'), 5_000);
   await gone;
