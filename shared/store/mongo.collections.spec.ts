@@ -50,6 +50,16 @@ describe('a server that stops answering', () => {
     await server?.stop();
   });
 
+  // Alone on its connection, a call gets no hint from others that fail to connect: only its own bound ends it.
+  test('a single call fails as unavailable within 8 s', async () => {
+    proxy.stalled = true;
+    const started = performance.now();
+    await expect(people.get('ann')).rejects.toMatchObject({ name: 'StoreUnavailable' });
+    expect(performance.now() - started).toBeLessThan(8_000);
+    proxy.stalled = false;
+    expect((await people.get('ann'))?.username).toBe('ann');
+  });
+
   test('every method fails as unavailable within 10 s, health within 1.5 s, and all is well afterwards', async () => {
     proxy.stalled = true;
     const started = performance.now();
