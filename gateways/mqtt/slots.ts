@@ -39,10 +39,11 @@ export class Running {
   /** Resolves when nothing runs, or after the given milliseconds. */
   async idle(withinMs: number): Promise<void> {
     let timer: NodeJS.Timeout | undefined;
-    const bound = new Promise<void>((resolve) => {
-      timer = setTimeout(resolve, withinMs);
+    const bound = new Promise<true>((resolve) => {
+      timer = setTimeout(() => resolve(true), withinMs);
     });
-    await Promise.race([bound, Promise.allSettled([...this.#running])]);
+    let late: unknown;
+    while (this.#running.size > 0 && !late) late = await Promise.race([bound, Promise.race(this.#running)]);
     clearTimeout(timer);
   }
 }

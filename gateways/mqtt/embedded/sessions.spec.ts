@@ -1,7 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Principal } from '../../../shared/runtime/principal.ts';
 import { matches } from './filters.ts';
-import { defaultBounds, type Session, Sessions, type Stored } from './sessions.ts';
+import { type Connection, defaultBounds, type Session, Sessions, type Stored } from './sessions.ts';
 
 const ann: Principal = { kind: 'user', id: 'ann', username: 'ann', email: null, roles: ['user'] };
 const bounds = { ...defaultBounds, queued: 3, queuedBytes: 100, keptOfOwner: 2, kept: 3, keptMs: 1_000, filters: 2 };
@@ -16,12 +16,16 @@ const message = (topic = 't', bytes = 1, qos: 0 | 1 = 1): Stored => ({
 const claimed = (sessions: Sessions, clientId: string, owner = 'user:ann', kept = true): Session => {
   const session = sessions.claim(clientId, owner, kept, ann);
   if (!session) throw new Error('taken');
+  session.connected({ session, principal: ann } as Connection);
   return session;
+};
+const release = (sessions: Sessions, session: Session, now = 0): void => {
+  for (const connection of session.connections) sessions.release(connection, now);
 };
 const away = (sessions: Sessions, clientId: string, owner?: string, now = 0): Session => {
   const session = claimed(sessions, clientId, owner);
   session.subscribe('t', 1);
-  sessions.release(session, now);
+  release(sessions, session, now);
   return session;
 };
 
@@ -56,7 +60,7 @@ describe('a client id', () => {
     for (const kept of [false, true]) {
       const session = claimed(sessions, 'c1', 'user:ann', kept);
       if (!kept) session.subscribe('t', 1);
-      sessions.release(session, 0);
+      release(sessions, session);
       expect(sessions.get('c1')).toBeUndefined();
     }
   });
@@ -72,14 +76,14 @@ describe('a client id', () => {
     const sessions = new Sessions(bounds);
     const old = claimed(sessions, 'c1', 'user:ann', false);
     const young = claimed(sessions, 'c1', 'user:ann', false);
-    sessions.release(old, 0);
+    release(sessions, old);
     expect(sessions.get('c1')).toBe(young);
   });
 });
 
 describe('what is kept is bounded', () => {
   test('by messages, bytes and filters of a session', () => {
-    const session = claimed(new Sessions(bounds), 'c1');
+    const session = away(new Sessions(bounds), 'c1');
     expect([session.enqueue(message('t', 60)), session.enqueue(message('t', 60)), session.enqueue(message())]).toEqual([
       true,
       false,
@@ -87,7 +91,16 @@ describe('what is kept is bounded', () => {
     ]);
     session.remove(({ payload }) => payload.length === 60);
     expect([1, 2, 3].map(() => session.enqueue(message()))).toEqual([true, true, false]);
-    expect(['a', 'b', 'c', 'a'].map((filter) => session.subscribe(filter, 1))).toEqual([true, true, false, true]);
+    expect(['a', 'b', 't', 'a'].map((filter) => session.subscribe(filter, 1))).toEqual([true, false, true, true]);
+  });
+
+  test('with room again for a client that is back and takes what waited', () => {
+    const sessions = new Sessions(bounds);
+    const session = away(sessions, 'c1');
+    const fill = () => [1, 2, 3, 4].map(() => session.enqueue(message()));
+    expect(fill()).toEqual([true, true, true, false]);
+    claimed(sessions, 'c1');
+    expect(fill()).toEqual([true, true, true, false]);
   });
 
   test('by sessions of an owner and of all: the one away longest goes', () => {
@@ -122,6 +135,6 @@ test('messages held while a client connected are queued when it goes before it w
   session.subscribe('t', 1);
   session.hold(message('one'));
   session.hold(message('zero', 1, 0));
-  sessions.release(session, 0);
+  release(sessions, session);
   expect(session.queue.map(({ topic }) => topic)).toEqual(['one']);
 });

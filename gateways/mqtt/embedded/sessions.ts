@@ -61,7 +61,8 @@ export class Session {
   #principal: Principal;
   #queue: Stored[] = [];
   #bytes = 0;
-  connections = 0;
+  /** Its connections, oldest first: two for a moment when the same owner connects again. */
+  readonly connections = new Set<Connection>();
   /** Messages for a client that is just connecting. */
   held: Stored[] = [];
   offlineSince = 0;
@@ -79,9 +80,15 @@ export class Session {
     return this.#principal;
   }
 
-  connected(principal: Principal): void {
-    this.#principal = principal;
-    this.connections += 1;
+  connected(connection: Connection): void {
+    this.#principal = connection.principal;
+    this.connections.add(connection);
+  }
+
+  /** The client that may be written to; undefined while it is away or still connecting. */
+  get client(): Client | undefined {
+    for (const { client } of this.connections) if (client.connected && !client.closed) return client;
+    return undefined;
   }
 
   get queue(): readonly Stored[] {
@@ -104,10 +111,12 @@ export class Session {
     return true;
   }
 
-  /** @returns whether there was room */
+  /** A client that is back gets as much room again for what comes while it takes what waited. Returns whether there was room. */
   enqueue(message: Stored): boolean {
+    const factor = this.connections.size > 0 ? 2 : 1;
     const { queued, queuedBytes } = this.#bounds;
-    if (this.#queue.length >= queued || this.#bytes + message.payload.length > queuedBytes) return false;
+    if (this.#queue.length >= queued * factor) return false;
+    if (this.#bytes + message.payload.length > queuedBytes * factor) return false;
     this.#queue.push(message);
     this.#bytes += message.payload.length;
     return true;
@@ -155,21 +164,20 @@ export class Sessions {
     return this.#byId.values();
   }
 
-  /** The session for a client that connects; undefined where the client id is somebody else's. */
+  /** The session for a client that connects, to be told of it; undefined where the client id is somebody else's. */
   claim(clientId: string, owner: string, kept: boolean, principal: Principal): Session | undefined {
     const held = this.#byId.get(clientId);
     if (held && held.owner !== owner) return undefined;
     const session = held?.kept && kept ? held : new Session(clientId, owner, kept, principal, this.#bounds);
     this.#byId.set(clientId, session);
     this.#away.delete(clientId);
-    session.connected(principal);
     return session;
   }
 
-  /** A connection of the session has ended. */
-  release(session: Session, now: number): void {
-    session.connections -= 1;
-    if (session.connections > 0 || this.#byId.get(session.clientId) !== session) return;
+  release(connection: Connection, now: number): void {
+    const { session } = connection;
+    session.connections.delete(connection);
+    if (session.connections.size > 0 || this.#byId.get(session.clientId) !== session) return;
     for (const message of session.held.splice(0)) if (session.kept && message.qos > 0) session.enqueue(message);
     if (!session.kept || session.filters.size === 0) {
       this.#byId.delete(session.clientId);

@@ -1,0 +1,280 @@
+import { Aedes, type AedesOptions, type Client, type PublishPacket } from 'aedes';
+import type { EventEnvelope } from '../../shared/fanout/bus.ts';
+import type { Log } from '../../shared/runtime/log.ts';
+import type { Principal } from '../../shared/runtime/principal.ts';
+import { clientAddress } from '../core/address.ts';
+import type { Authenticator } from '../core/dispatch.types.ts';
+import type { Limit } from '../core/limits.ts';
+import { type AnonymousMode, type MqttRules, mayHear, requestTopic } from '../core/mqtt-acl.rules.ts';
+import type { BrokerClient, Incoming, Outgoing, QoS, RequestHandler } from './broker.ts';
+import { Addressed } from './embedded/addressed.ts';
+import { hooks } from './embedded/hooks.ts';
+import { type Listeners, listen } from './embedded/listeners.ts';
+import { SessionPersistence } from './embedded/persistence.ts';
+import {
+  type Connection,
+  defaultBounds,
+  type Session,
+  type SessionBounds,
+  Sessions,
+  type Stored,
+} from './embedded/sessions.ts';
+import { Running } from './slots.ts';
+
+export interface EmbeddedBrokerOptions {
+  readonly host: string;
+  /** 0 takes a free one. */
+  readonly port: number;
+  readonly wsPort?: number;
+  readonly baseTopic: string;
+  readonly anonymous: AnonymousMode;
+  readonly origins: readonly string[];
+  /** Proxies before the WebSocket port whose X-Forwarded-For counts. */
+  readonly trustProxy: number;
+  readonly authenticator: Authenticator;
+  readonly log: Log;
+  /** Connections per address. */
+  readonly limit?: Limit;
+  readonly maxConnections?: number;
+  readonly bounds?: Partial<SessionBounds>;
+  /** Told of each client that logged in, and of its end. */
+  readonly presence?: {
+    joined(clientId: string, principal: Principal): void;
+    left(clientId: string): void;
+  };
+}
+
+export interface EmbeddedBroker extends BrokerClient {
+  /** Known once `serve` has resolved. */
+  readonly port: number;
+  readonly wsPort: number | undefined;
+}
+
+const sweepMs = 1_000;
+/** One that does not read is cut after so many milliseconds or bytes, whichever is first. */
+const unreadMs = 25_000;
+const unreadBytes = 1_048_576;
+const connectMs = 10_000;
+const defaultMaxConnections = 2_000;
+
+/** An MQTT 3.1.1 broker in this process, in memory, whose clients can only ask and hear. */
+export async function embeddedBroker(options: EmbeddedBrokerOptions): Promise<EmbeddedBroker> {
+  const broker = new Embedded(options);
+  await broker.open();
+  return broker;
+}
+
+class Embedded implements EmbeddedBroker {
+  readonly #options: EmbeddedBrokerOptions;
+  readonly #rules: MqttRules;
+  readonly #sessions: Sessions;
+  readonly #connections = new WeakMap<Client, Connection>();
+  readonly #live = new Set<Connection>();
+  /** One for each login whose bearer is being checked. */
+  readonly #revokedMeanwhile = new Set<Set<string>>();
+  readonly #running = new Running();
+  readonly #aedes: Aedes;
+  readonly #timer: NodeJS.Timeout;
+  #handler: RequestHandler | undefined;
+  #listeners: Listeners | undefined;
+  #draining = false;
+
+  constructor(options: EmbeddedBrokerOptions) {
+    this.#options = options;
+    this.#rules = { base: options.baseTopic, anonymous: options.anonymous, forwardChecked: true };
+    this.#sessions = new Sessions({ ...defaultBounds, ...options.bounds });
+    this.#aedes = new Aedes(this.#aedesOptions());
+    this.#aedes.on('clientReady', (client) => this.#ready(client));
+    this.#aedes.on('unsubscribe', (filters, client) => {
+      if (!client.closed) for (const filter of filters) this.#connections.get(client)?.session.filters.delete(filter);
+    });
+    this.#aedes.on('clientError', (client, error) => {
+      options.log.debug({ clientId: client.id, reason: error.message }, 'MQTT client failed');
+    });
+    options.authenticator.onRevoked((userId) => {
+      for (const users of this.#revokedMeanwhile) users.add(userId);
+      this.#endAll(({ principal }) => principal.id === userId);
+    });
+    this.#timer = setInterval(() => this.#sweep(Date.now()), sweepMs).unref();
+  }
+
+  async open(): Promise<void> {
+    await this.#aedes.listen();
+  }
+
+  get port(): number {
+    return this.#listeners?.port ?? 0;
+  }
+
+  get wsPort(): number | undefined {
+    return this.#listeners?.wsPort;
+  }
+
+  async serve(handler: RequestHandler): Promise<void> {
+    const { host, port, wsPort, origins, log, maxConnections = defaultMaxConnections } = this.#options;
+    this.#handler = handler;
+    this.#listeners = await listen(
+      { host, port, ...(wsPort !== undefined && { wsPort }), origins, maxConnections, log },
+      (stream, request) => this.#aedes.handle(stream, request),
+    );
+  }
+
+  async reply({ asker, qos }: Incoming, { topic, payload }: Outgoing): Promise<void> {
+    const session = (asker as Connection | undefined)?.session;
+    if (!session || this.#sessions.get(session.clientId) !== session) return;
+    this.#deliver(session, topic, Buffer.from(payload), qos, new Addressed((to) => to.session === session));
+  }
+
+  async publish(topics: readonly string[], payload: string, envelope: EventEnvelope): Promise<void> {
+    const bytes = Buffer.from(payload);
+    const { anonymous } = this.#options;
+    const addressed = new Addressed(({ principal }) => mayHear(principal, envelope, anonymous));
+    for (const session of this.#sessions.all()) {
+      if (!mayHear(session.principal, envelope, anonymous)) continue;
+      for (const topic of topics) this.#deliver(session, topic, bytes, 1, addressed);
+    }
+  }
+
+  async drain(withinMs: number): Promise<void> {
+    this.#draining = true;
+    this.#listeners?.shut();
+    // What is not read now is sent again by clients that come back.
+    for (const { client } of this.#live) (client as unknown as { pause(): void }).pause();
+    await this.#running.idle(withinMs);
+  }
+
+  healthy(): boolean {
+    return !this.#draining && this.#listeners?.listening() === true;
+  }
+
+  async close(): Promise<void> {
+    this.#draining = true;
+    clearInterval(this.#timer);
+    for (const connection of this.#live) connection.ended = true;
+    await new Promise<void>((resolve) => this.#aedes.close(() => resolve()));
+    await this.#listeners?.close();
+  }
+
+  #aedesOptions(): AedesOptions {
+    const { authenticator, log, limit, trustProxy } = this.#options;
+    return {
+      connectTimeout: connectMs,
+      drainTimeout: unreadMs,
+      maxInflightInbound: 100,
+      persistence: new SessionPersistence({
+        sessions: this.#sessions,
+        connectionOf: (client) => this.#connections.get(client),
+        isFor: (connection, { properties }) => properties instanceof Addressed && properties.isFor(connection),
+      }),
+      ...hooks({
+        authenticator,
+        rules: this.#rules,
+        sessions: this.#sessions,
+        connections: this.#connections,
+        log,
+        ...(limit && { limit }),
+        addressOf: (client) => addressOf(client, trustProxy),
+        draining: () => this.#draining,
+        connected: (connection) => this.#connected(connection),
+        watchRevoked: () => this.#watchRevoked(),
+      }),
+      published: (packet, client, done) => {
+        const connection = client && this.#connections.get(client);
+        if (connection && packet.topic === requestTopic(this.#rules.base)) this.#receive(connection, packet, done);
+        else done();
+      },
+    };
+  }
+
+  #connected(connection: Connection): void {
+    const { client, principal } = connection;
+    const { presence } = this.#options;
+    this.#live.add(connection);
+    if (principal.kind !== 'anonymous') presence?.joined(client.id, principal);
+    client.conn.once('close', () => {
+      this.#live.delete(connection);
+      this.#sessions.release(connection, Date.now());
+      const isReplaced = (this.#sessions.get(client.id)?.connections.size ?? 0) > 0;
+      if (principal.kind !== 'anonymous' && !isReplaced) presence?.left(client.id);
+    });
+  }
+
+  /** A client with its fill of requests is not read until one is answered. */
+  #receive(asker: Connection, packet: PublishPacket, done: () => void): void {
+    void asker.slots.take().then((release) => {
+      done();
+      const payload = Buffer.isBuffer(packet.payload) ? packet.payload : Buffer.from(packet.payload);
+      const incoming: Incoming = { payload, qos: packet.qos as QoS, properties: {}, asker };
+      this.#running.add((this.#handler?.(incoming) ?? Promise.resolve()).finally(release));
+    });
+  }
+
+  /** Straight to one session: online, just connecting, or away with a session that is kept. */
+  #deliver(session: Session, topic: string, payload: Buffer, asked: QoS, addressed: Addressed): void {
+    const granted = session.hears(topic);
+    if (granted === undefined) return;
+    const qos = Math.min(asked, granted) as QoS;
+    const message = this.#message(topic, payload, qos, addressed);
+    if (session.connections.size === 0) {
+      if (qos > 0 && !session.enqueue(message)) this.#dropped(session);
+      return;
+    }
+    const { client } = session;
+    if (client) this.#send(client, message);
+    else if (!session.hold(message)) this.#dropped(session);
+  }
+
+  /** With a number, by which Aedes finds a stored message again. */
+  #message(topic: string, payload: Buffer, qos: QoS, properties: Addressed): Stored {
+    const aedes = this.#aedes as unknown as { id: string; counter: number };
+    aedes.counter += 1;
+    const number = { brokerId: aedes.id, brokerCounter: aedes.counter };
+    return { cmd: 'publish', topic, payload, qos, retain: false, dup: false, properties, ...number };
+  }
+
+  #send(client: Client, message: Stored): void {
+    if (client.conn.writableLength > unreadBytes) {
+      this.#options.log.info({ clientId: client.id }, 'MQTT client cut: it does not read');
+      client.close();
+      return;
+    }
+    client.publish(message as unknown as PublishPacket, (error) => {
+      if (error) client.close();
+    });
+  }
+
+  #ready(client: Client): void {
+    const session = this.#connections.get(client)?.session;
+    for (const message of session?.held.splice(0) ?? []) this.#send(client, message);
+  }
+
+  #dropped({ clientId }: Session): void {
+    this.#options.log.warn({ clientId }, 'MQTT message dropped: the queue of the session is full');
+  }
+
+  #watchRevoked(): { users: ReadonlySet<string>; stop(): void } {
+    const users = new Set<string>();
+    this.#revokedMeanwhile.add(users);
+    return { users, stop: () => this.#revokedMeanwhile.delete(users) };
+  }
+
+  #sweep(now: number): void {
+    this.#sessions.sweep(now);
+    this.#endAll(({ principal: { expires } }) => expires !== undefined && expires * 1_000 <= now);
+  }
+
+  #endAll(which: (connection: Connection) => boolean): void {
+    for (const connection of this.#live) {
+      if (connection.ended || !which(connection)) continue;
+      connection.ended = true;
+      this.#options.log.info({ clientId: connection.id }, 'MQTT client ended: its token is no longer good');
+      connection.client.close();
+    }
+  }
+}
+
+function addressOf(client: Client, trustProxy: number): string {
+  if (client.req) return clientAddress(client.req, trustProxy);
+  const { remoteAddress } = client.conn as { remoteAddress?: string };
+  return remoteAddress ?? '';
+}
