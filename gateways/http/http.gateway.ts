@@ -13,6 +13,7 @@ import type { Authenticator, Dispatcher } from '../core/dispatch.types.ts';
 import { perMinute } from '../core/limits.ts';
 import type { GatewayMetrics } from '../core/metrics.ts';
 import { commandHandler, requestIdOf } from './commands.ts';
+import { type MqttHookDeps, mqttHooks } from './mqtt.hooks.ts';
 import { pageRoutes } from './pages.ts';
 import { writeFailure } from './reply.ts';
 
@@ -20,7 +21,7 @@ export interface HttpDeps {
   broker: ServiceBroker;
   contracts: readonly ServiceContract[];
   openapi: Record<string, unknown>;
-  config: Pick<Config, 'host' | 'httpPort' | 'corsOrigins' | 'trustProxy' | 'rateLimitHttp' | 'mqttBaseTopic'>;
+  config: Pick<Config, 'host' | 'httpPort' | 'corsOrigins' | 'trustProxy' | 'rateLimitHttp'> & MqttHookDeps['config'];
   dispatcher: Dispatcher;
   authenticator: Authenticator;
   keyring: Keyring;
@@ -55,11 +56,14 @@ export async function startHttpGateway(deps: HttpDeps): Promise<{ server: Server
     settings: {
       server: false,
       path: '/',
-      routes: pageRoutes({
-        openapi: deps.openapi,
-        asyncapi: asyncapi(deps.contracts, { version: release.version, baseTopic: config.mqttBaseTopic }),
-        jwks: deps.keyring.jwks(),
-      }),
+      routes: pageRoutes(
+        {
+          openapi: deps.openapi,
+          asyncapi: asyncapi(deps.contracts, { version: release.version, baseTopic: config.mqttBaseTopic }),
+          jwks: deps.keyring.jwks(),
+        },
+        mqttHooks(deps),
+      ),
       logRequest: null,
       logResponse: null,
       logRouteRegistration: null,

@@ -27,7 +27,10 @@ export interface Documents {
 }
 
 /** moleculer-web's routes for all that is no command: pages, documents, Swagger UI. */
-export function pageRoutes({ openapi, asyncapi, jwks }: Documents): Record<string, unknown>[] {
+export function pageRoutes(
+  { openapi, asyncapi, jwks }: Documents,
+  hooks: Record<string, unknown>,
+): Record<string, unknown>[] {
   const json = (value: object) => serve('application/json; charset=utf-8', JSON.stringify(value));
   const html = (text: string) => serve('text/html; charset=utf-8', text);
   const aliases = {
@@ -38,6 +41,7 @@ export function pageRoutes({ openapi, asyncapi, jwks }: Documents): Record<strin
     'GET /.well-known/jwks.json': json(jwks),
     'GET /api/docs': html(load('docs.html')),
     'GET /api/docs/init.js': serve('text/javascript; charset=utf-8', load('docs.init.js')),
+    ...hooks,
   };
   return [
     {

@@ -1,0 +1,97 @@
+import { timingSafeEqual } from 'node:crypto';
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { z } from 'zod';
+import { Failure } from '../../shared/contracts/index.ts';
+import type { Config } from '../../shared/runtime/config.ts';
+import { toFailure } from '../../shared/runtime/failure.ts';
+import { anonymous, type Principal } from '../../shared/runtime/principal.ts';
+import { invalidRequest } from '../../shared/runtime/validator.ts';
+import type { Authenticator } from '../core/dispatch.types.ts';
+import { mayPublish, maySubscribe } from '../core/mqtt-acl.rules.ts';
+import { readJsonBody } from './body.ts';
+import { authenticate, requestIdOf } from './commands.ts';
+import { writeFailure, writeResult } from './reply.ts';
+
+const optionalText = z.string().max(8_192).nullish();
+const loginSchema = z.object({ username: optionalText, password: optionalText });
+/** What EMQX sends back of `client_attrs`, which it got with the login; its templates give texts, empty where unset. */
+const accessSchema = z.object({
+  action: z.enum(['publish', 'subscribe']),
+  topic: z.string().max(65_535),
+  principal: z.string().max(256).default(''),
+  roles: z.string().max(64).default(''),
+});
+
+export interface MqttHookDeps {
+  authenticator: Authenticator;
+  config: Pick<Config, 'mqttBaseTopic' | 'mqttAnonymous' | 'mqttUsername' | 'mqttPassword'>;
+}
+
+type Handler = (body: unknown) => Promise<object>;
+
+/**
+ * `POST /api/mqtt/auth` and `/api/mqtt/acl`, which EMQX asks for each login and each topic. It presents an API key of
+ * an administrator: the answers say which passwords are good.
+ */
+export function mqttHooks({ authenticator, config }: MqttHookDeps): Record<string, unknown> {
+  const rules = { base: config.mqttBaseTopic, anonymous: config.mqttAnonymous };
+
+  async function login(body: unknown): Promise<object> {
+    const { username, password } = parse(loginSchema, body);
+    if (config.mqttUsername !== undefined && username === config.mqttUsername) {
+      return isSame(password ?? '', config.mqttPassword ?? '') ? { result: 'allow', is_superuser: true } : deny;
+    }
+    if (!password) return config.mqttAnonymous === 'off' ? deny : { result: 'allow', is_superuser: false };
+    const principal = await authenticator.bearer(password).catch((error: unknown) => refusalOf(error));
+    return principal ? granted(principal) : deny;
+  }
+
+  async function access(body: unknown): Promise<object> {
+    const { action, topic, principal: id, roles } = parse(accessSchema, body);
+    const asker = id === '' ? anonymous : principalOf(id, roles);
+    const allowed = action === 'publish' ? mayPublish(asker, topic, rules) : maySubscribe(asker, topic, rules);
+    return { result: allowed ? 'allow' : 'deny' };
+  }
+
+  const hook = (handler: Handler) => async (request: IncomingMessage, response: ServerResponse) => {
+    const requestId = requestIdOf(request);
+    try {
+      const asker = await authenticate(request, authenticator);
+      if (!asker.roles.includes('admin')) throw new Failure(asker.kind === 'anonymous' ? 'UNAUTHORIZED' : 'FORBIDDEN');
+      writeResult(response, 200, requestId, await handler(await readJsonBody(request)));
+    } catch (error) {
+      writeFailure(response, requestId, toFailure(error));
+    }
+  };
+  return { 'POST /api/mqtt/auth': hook(login), 'POST /api/mqtt/acl': hook(access) };
+}
+
+const deny = { result: 'deny' };
+
+const granted = ({ id, roles, expires }: Principal) => ({
+  result: 'allow',
+  is_superuser: false,
+  client_attrs: { principal: id, roles: roles.join(' ') },
+  ...(expires !== undefined && Number.isFinite(expires) && { expire_at: Math.floor(expires) }),
+});
+
+function principalOf(id: string, roles: string): Principal {
+  return { ...anonymous, kind: 'user', id, roles: roles.split(' ').includes('admin') ? ['admin', 'user'] : ['user'] };
+}
+
+/** Undefined for a bad token; what says nothing about the token (a service is down) is thrown on. */
+function refusalOf(error: unknown): undefined {
+  if (toFailure(error).type !== 'UNAUTHORIZED') throw error;
+  return undefined;
+}
+
+function parse<S extends z.ZodType>(schema: S, body: unknown): z.output<S> {
+  const parsed = schema.safeParse(body);
+  if (!parsed.success) throw invalidRequest(parsed.error);
+  return parsed.data;
+}
+
+function isSame(given: string, expected: string): boolean {
+  const [a, b] = [Buffer.from(given), Buffer.from(expected)];
+  return a.length === b.length && timingSafeEqual(a, b);
+}

@@ -1,0 +1,39 @@
+import type { Config } from '../../shared/runtime/config.ts';
+import { perMinute } from '../core/limits.ts';
+import { externalBroker } from './external.broker.ts';
+import { type MqttGatewayDeps, startMqttGateway } from './mqtt.gateway.ts';
+
+type ExternalDeps = Omit<MqttGatewayDeps, 'broker' | 'config' | 'limit'> & {
+  config: Pick<
+    Config,
+    'mqttUrl' | 'mqttUsername' | 'mqttPassword' | 'mqttBaseTopic' | 'mqttEventTopics' | 'rateLimitMessages'
+  >;
+};
+
+export interface RunningMqtt {
+  stop(): Promise<void>;
+  healthy(): boolean;
+  /** What clients connect to. */
+  address: string;
+}
+
+/** The MQTT gateway as a client of Mosquitto or EMQX; several of them share the requests. */
+export async function startExternalMqtt(deps: ExternalDeps): Promise<RunningMqtt> {
+  const { config, log } = deps;
+  const url = config.mqttUrl as string;
+  const broker = externalBroker({
+    url,
+    baseTopic: config.mqttBaseTopic,
+    log,
+    ...(config.mqttUsername !== undefined && { username: config.mqttUsername }),
+    ...(config.mqttPassword !== undefined && { password: config.mqttPassword }),
+  });
+  const gateway = await startMqttGateway({
+    ...deps,
+    broker,
+    config: { baseTopic: config.mqttBaseTopic, eventTopics: config.mqttEventTopics },
+    limit: perMinute(config.rateLimitMessages, 'mqtt'),
+  });
+  const { protocol, host } = new URL(url);
+  return { ...gateway, address: `${protocol}//${host}` };
+}
