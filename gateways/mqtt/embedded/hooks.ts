@@ -125,10 +125,7 @@ function assertAllowed(principal: Principal, { will }: ConnectPacket, rules: Mqt
 
 /** Whoever has the client id may just be leaving, with its end not seen yet. */
 async function leaving(clientId: string, sessions: Sessions): Promise<void> {
-  const streams = [...(sessions.get(clientId)?.connections ?? [])].map(({ client }) => client.conn);
-  const ends = streams.map(
-    (stream) => stream.closed || new Promise<void>((resolve) => stream.once('close', () => resolve())),
-  );
+  const ends = [...(sessions.get(clientId)?.connections ?? [])].map(({ gone }) => gone);
   await Promise.race([Promise.all(ends), delay(leavingMs, undefined, { ref: false })]);
 }
 
@@ -163,6 +160,7 @@ function claim(client: Client, principal: Principal, deps: HookDeps): Connection
     client,
     session,
     slots: new Slots(requestsAtATime),
+    gone: new Promise((resolve) => client.conn.once('close', () => resolve())),
     ended: false,
   };
   session.connected(connection);

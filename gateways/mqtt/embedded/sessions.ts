@@ -9,6 +9,8 @@ export interface Connection extends Asker {
   readonly client: Client;
   readonly session: Session;
   readonly slots: Slots;
+  /** Resolves when the session was told of its end. */
+  readonly gone: Promise<void>;
   /** Nothing more is taken from it or told to it: its token ended, or the broker does. */
   ended: boolean;
 }
