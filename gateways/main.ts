@@ -3,7 +3,7 @@ import { contracts } from '../shared/contracts/index.ts';
 import { createBroker } from '../shared/runtime/broker.ts';
 import type { Config } from '../shared/runtime/config.ts';
 import { createLog } from '../shared/runtime/log.ts';
-import { listen, operatorEndpoints, readiness, serveOperator } from '../shared/runtime/operator.ts';
+import { close, listen, operatorEndpoints, readiness, serveOperator } from '../shared/runtime/operator.ts';
 import { processRegistry } from '../shared/runtime/registry.ts';
 import { drainOnSignals, exitOnSurprises } from '../shared/runtime/shutdown.ts';
 import { configOrExit, connectBus, exitWith, keyringOf } from '../shared/runtime/start.ts';
@@ -65,7 +65,7 @@ async function main(): Promise<void> {
       ['broker', () => broker.stop()],
       ['bus', () => bus.close()],
       ['nats', () => connection.close()],
-      ['operator', async () => extra?.close()],
+      ['operator', () => extra && close(extra)],
     ],
   });
   log.info({ gateway: name }, 'gateway is ready');
@@ -86,7 +86,12 @@ async function socketioAlone(deps: SocketioAlone): Promise<{ stop(): Promise<voi
   });
   const gateway = await startSocketioGateway({ ...deps, server });
   await listen(server, { host: deps.config.host, port: deps.config.socketioPort });
-  return gateway;
+  return {
+    async stop() {
+      await gateway.stop();
+      await close(server);
+    },
+  };
 }
 
 await main().catch((error: Error) => exitWith(error.message));

@@ -1,6 +1,6 @@
 import { createBroker } from '../shared/runtime/broker.ts';
 import { createLog } from '../shared/runtime/log.ts';
-import { operatorEndpoints, readiness, serveOperator } from '../shared/runtime/operator.ts';
+import { close, operatorEndpoints, readiness, serveOperator } from '../shared/runtime/operator.ts';
 import { processRegistry } from '../shared/runtime/registry.ts';
 import { drainOnSignals, exitOnSurprises } from '../shared/runtime/shutdown.ts';
 import { configOrExit, connectBus, exitWith, keyringOf } from '../shared/runtime/start.ts';
@@ -54,7 +54,7 @@ async function main(): Promise<void> {
       ['bus', () => bus.close()],
       ['nats', () => connection.close()],
       ['stores', () => stores.close()],
-      ['operator', async () => operator.close()],
+      ['operator', () => close(operator)],
     ],
   });
   log.info({ services: names }, 'services are ready');

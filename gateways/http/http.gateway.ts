@@ -7,7 +7,7 @@ import { Failure, type ServiceContract } from '../../shared/contracts/index.ts';
 import type { Config } from '../../shared/runtime/config.ts';
 import { toFailure } from '../../shared/runtime/failure.ts';
 import type { Keyring } from '../../shared/runtime/keyring.ts';
-import { listen } from '../../shared/runtime/operator.ts';
+import { close, listen } from '../../shared/runtime/operator.ts';
 import { release } from '../../shared/runtime/release.ts';
 import type { Authenticator, Dispatcher } from '../core/dispatch.types.ts';
 import { perMinute } from '../core/limits.ts';
@@ -95,11 +95,7 @@ export async function startHttpGateway(deps: HttpDeps): Promise<{ server: Server
   await listen(server, { host: config.host, port: config.httpPort });
   return {
     server,
-    stop: () =>
-      new Promise((resolve) => {
-        server.close(() => resolve());
-        server.closeIdleConnections();
-      }),
+    stop: () => close(server),
   };
 }
 

@@ -79,7 +79,8 @@ export async function startSocketioGateway(deps: SocketioDeps): Promise<{ stop()
       io.local.emit('system:reconnect_status', { attempt: 1, delay: 1_000, timestamp: new Date().toISOString() });
       io.local.disconnectSockets(true);
       await presence.stop();
-      await io.close();
+      // Not io.close(): it would close the server, which is its owner's.
+      io.engine.close();
     },
   };
 }

@@ -83,3 +83,19 @@ export function listen(server: Server, { host, port }: { host: string; port: num
     });
   });
 }
+
+const sweepMs = 50;
+
+/**
+ * Stops listening and resolves when every request is answered. Node.js closes the connections that are idle now; those
+ * that become idle later would hold the end up until their keep-alive is over.
+ */
+export function close(server: Server): Promise<void> {
+  const sweep = setInterval(() => server.closeIdleConnections(), sweepMs);
+  return new Promise((resolve) => {
+    server.close(() => {
+      clearInterval(sweep);
+      resolve();
+    });
+  });
+}
