@@ -8,6 +8,7 @@ import { natsBus } from '../../shared/fanout/nats.bus.ts';
 import { connectNats } from '../../shared/fanout/nats.connection.ts';
 import { type NatsServer, startNats } from '../servers/nats.ts';
 import { start } from '../servers/process.ts';
+import { startProxy, type TcpProxy } from '../servers/proxy.ts';
 
 let server: NatsServer;
 const connections: NatsConnection[] = [];
@@ -23,8 +24,8 @@ afterEach(async () => {
   await server.stop();
 });
 
-async function open(name: string): Promise<{ bus: Bus; connection: NatsConnection }> {
-  const connection = await connectNats([server.url], name);
+async function open(name: string, url = server.url): Promise<{ bus: Bus; connection: NatsConnection }> {
+  const connection = await connectNats([url], name);
   connections.push(connection);
   const bus = await natsBus(connection, { prefix: 'chaos' });
   buses.push(bus);
@@ -137,6 +138,48 @@ describe('while nats-server is killed and comes back', () => {
     await Promise.all([all.until(11), shared.until(11)]);
     expect([all.ids[10], shared.ids[10]]).toEqual([event.id, event.id]);
   });
+});
+
+describe('while one process is cut off from nats-server', () => {
+  async function behindProxy(fault: (proxy: TcpProxy) => void) {
+    const proxy = await startProxy(server.port);
+    const [far, near] = [await open('far', `nats://127.0.0.1:${proxy.port}`), await open('near')];
+    const [all, shared] = [new Heard(), new Heard()];
+    await far.bus.follow({}, all.hear);
+    await far.bus.follow({ tier: 'work' }, shared.hear);
+    const events = Array.from({ length: 60 }, (_, n) => eventOf(`camera-${n % 7}`));
+    for (const event of events.slice(0, 20)) await near.bus.emit(event);
+    await Promise.all([all.until(20), shared.until(20)]);
+    fault(proxy);
+    for (const event of events.slice(20, 40)) await near.bus.emit(event);
+    return { proxy, far, near, all, shared, events };
+  }
+
+  type Situation = Awaited<ReturnType<typeof behindProxy>>;
+
+  async function expectNothingMissed({ near, all, shared, events, proxy }: Situation) {
+    for (const event of events.slice(40)) await near.bus.emit(event);
+    await Promise.all([all.until(60), shared.until(60)]);
+    expect(all.ids).toEqual(events.map(({ id }) => id));
+    expect(byEntity(shared.envelopes)).toEqual(byEntity(events));
+    await proxy.close();
+  }
+
+  test('its followers get afterwards what they missed, each once and in order', async () => {
+    const situation = await behindProxy((proxy) => proxy.cut());
+    situation.proxy.restore();
+    await expectNothingMissed(situation);
+  });
+
+  test('a link that is half open is noticed within 20 s', async () => {
+    const situation = await behindProxy((proxy) => proxy.stall());
+    const since = Date.now();
+    const { bus } = situation.far;
+    while (bus.healthy() && Date.now() - since < 25_000) await tick(100);
+    expect(Date.now() - since).toBeLessThan(20_000);
+    situation.proxy.restore();
+    await expectNothingMissed(situation);
+  }, 45_000);
 });
 
 describe('when a process of a tier dies in the middle of handling', () => {

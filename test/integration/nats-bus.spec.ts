@@ -49,6 +49,15 @@ test('a malformed message on the wire is dropped with a warning and holds nothin
   await close();
 });
 
+test('an event that is emitted twice is stored once', async () => {
+  const { prefix, connections, buses, close } = await openTwo();
+  const event = eventOf('a');
+  for (const bus of buses) await bus.emit(event);
+  const info = await (await connections[0].jetstreamManager()).streams.info(`${prefix}-events`);
+  expect(info.state.messages).toBe(1);
+  await close();
+});
+
 test('closing a bus leaves the connection to its owner', async () => {
   const { connections, buses, close } = await openTwo();
   await buses[0].close();
