@@ -1,0 +1,74 @@
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { io } from 'socket.io-client';
+import { startOneProcess } from '../system/one-process.ts';
+import type { System } from '../system/system.ts';
+
+let system: System;
+let url: string;
+let token: string;
+
+const version = (headers: Record<string, string> = {}) => fetch(`${url}/api/version`, { headers });
+const me = (headers: Record<string, string>) => fetch(`${url}/api/auth`, { headers });
+const limit = 6;
+
+beforeAll(async () => {
+  system = await startOneProcess({ RATE_LIMIT_HTTP: String(limit), RATE_LIMIT_CONNECTIONS: '3' });
+  url = system.httpUrls[0] as string;
+  const answer = await fetch(`${url}/api/auth`, {
+    method: 'POST',
+    headers: { 'content-type': 'application/json' },
+    body: JSON.stringify({ username: 'admin', password: system.adminPassword }),
+  });
+  token = ((await answer.json()) as { bearer: string }).bearer;
+});
+afterAll(() => system?.stop());
+
+describe('limits per minute', () => {
+  test('count a user by the token, and say when to come back', async () => {
+    const statuses: number[] = [];
+    for (let n = 0; n < limit; n++) statuses.push((await me({ authorization: `Bearer ${token}` })).status);
+    expect(new Set(statuses)).toEqual(new Set([200]));
+    const refused = await me({ authorization: `Bearer ${token}` });
+    expect(refused.status).toBe(429);
+    const { code, retryAfter } = (await refused.json()) as { code: string; retryAfter: number };
+    expect(code).toBe('RATE_LIMITED');
+    expect(retryAfter).toBeGreaterThan(0);
+    expect(retryAfter).toBeLessThanOrEqual(60);
+    expect(refused.headers.get('retry-after')).toBe(String(retryAfter));
+  });
+
+  test('count an API key by itself', async () => {
+    expect((await fetch(`${url}/api/cameras`, { headers: { 'x-api-key': system.apiKey } })).status).toBe(200);
+  });
+
+  test('count who asks without either by address, whatever X-Forwarded-For claims', async () => {
+    const statuses: number[] = [];
+    for (let n = 0; n < limit + 2; n++) {
+      statuses.push((await version({ 'x-forwarded-for': `10.0.0.${n}` })).status);
+    }
+    expect(statuses.at(-1)).toBe(429);
+  });
+
+  test('count guesses of tokens by address too', async () => {
+    expect((await me({ authorization: 'Bearer guess' })).status).toBe(429);
+  });
+
+  test('do not keep a probe from asking', async () => {
+    expect((await fetch(`${url}/live`)).status).toBe(200);
+  });
+
+  test('count Socket.IO connections by address', async () => {
+    const outcomes: string[] = [];
+    for (let n = 0; n < 4; n++) {
+      const socket = io(url, { forceNew: true, reconnection: false, auth: { token }, transports: ['websocket'] });
+      outcomes.push(
+        await new Promise<string>((resolve) => {
+          socket.once('connect', () => resolve('in'));
+          socket.once('connect_error', (error) => resolve((error as Error & { data: { code: string } }).data.code));
+        }),
+      );
+      socket.close();
+    }
+    expect(outcomes).toEqual(['in', 'in', 'in', 'RATE_LIMITED']);
+  });
+});
