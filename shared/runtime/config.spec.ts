@@ -256,7 +256,7 @@ describe('what a role needs', () => {
 
 test('the table has a line of three cells for every variable', () => {
   const [head, , ...rows] = configTable().split('\n');
-  expect(head).toBe('| variable | default | meaning |');
+  expect(head).toMatch(/^\| variable +\| default +\| meaning +\|$/);
   expect(rows).toHaveLength(Object.keys(variables).length);
   for (const row of rows) expect(row.split('|')).toHaveLength(5);
   expect(rows.find((row) => row.includes('`MQTT_URL`'))).toContain('Required by the mqtt gateway');

@@ -1,5 +1,6 @@
 import { readFileSync, statSync } from 'node:fs';
 import type { z } from 'zod';
+import { markdownTable } from '../contracts/derive/markdown.ts';
 import type { EncryptionKey } from './config.types.ts';
 import { distributed, type Role, type Variable, type VariableName, variables } from './config.variables.ts';
 
@@ -145,9 +146,9 @@ export function configTable(): string {
     const names = variable.secret ? `\`${name}\`, \`${name}_FILE\`` : `\`${name}\``;
     const shown = variable.shown ?? (variable.default === undefined ? '–' : `\`${variable.default}\``);
     const aliasNote = variable.alias ? `. Alias: \`${variable.alias}\`` : '';
-    return `| ${names} | ${shown} | ${variable.meaning}${requirement(variable)}${aliasNote} |`;
+    return [names, shown, `${variable.meaning}${requirement(variable)}${aliasNote}`];
   });
-  return ['| variable | default | meaning |', '|---|---|---|', ...rows].join('\n');
+  return markdownTable(['variable', 'default', 'meaning'], rows);
 }
 
 function requirement({ required = [] }: Variable): string {

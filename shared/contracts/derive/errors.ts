@@ -1,4 +1,5 @@
 import { type ErrorCode, errorTable } from '../errors.ts';
+import { markdownTable } from './markdown.ts';
 import { camelName } from './names.ts';
 import type { Json } from './schemas.ts';
 
@@ -86,7 +87,7 @@ const example = (code: ErrorCode): Json => ({
 export function errorsMarkdown(): string {
   const rows = codes.map((code) => {
     const { status, retryable, sentence } = errorTable[code];
-    return `| \`${code}\` | ${status} | ${retryable ? 'yes' : 'no'} | ${sentence} |`;
+    return [`\`${code}\``, String(status), retryable ? 'yes' : 'no', sentence];
   });
-  return ['| code | HTTP status | may succeed later | sentence |', '|---|---|---|---|', ...rows].join('\n');
+  return markdownTable(['code', 'HTTP status', 'may succeed later', 'sentence'], rows);
 }
