@@ -17,7 +17,14 @@ export class Started {
 
   /** Runs a file of the project on this Node.js; its CPU time counts as the contender's. */
   async node(name: string, args: readonly string[], env: NodeJS.ProcessEnv, ready: () => Promise<boolean>) {
-    const options = { name, command: process.execPath, args, env: { ...base(), ...env }, cwd: root, ready };
+    const options = {
+      name,
+      command: process.execPath,
+      args: [...profiling(), ...args],
+      env: { ...base(), ...env },
+      cwd: root,
+      ready,
+    };
     const running: Running = this.add(await start({ ...options, timeout: readyMs }));
     this.pids.push(running.pid);
   }
@@ -26,6 +33,10 @@ export class Started {
     for (const stop of this.#stops.reverse()) await stop().catch(() => undefined);
   }
 }
+
+/** BENCH_PROFILE names a folder for CPU profiles of every process that is measured. */
+const profiling = (): string[] =>
+  process.env.BENCH_PROFILE ? ['--cpu-prof', '--cpu-prof-dir', process.env.BENCH_PROFILE] : [];
 
 /** Settings of the shell that started the bench are not part of what is measured. */
 const base = (): NodeJS.ProcessEnv => ({ PATH: process.env.PATH, HOME: process.env.HOME, NODE_ENV: 'production' });

@@ -13,8 +13,11 @@ export interface Request {
 export type Protocol = 'http' | 'socketio' | 'mqtt';
 
 export interface Dispatcher {
-  /** Runs a command for a principal. @throws Failure, always one a client may read. */
-  dispatch(request: Request, principal: Principal, protocol: Protocol): Promise<unknown>;
+  /**
+   * Runs a command for a principal. With `jsonText` the result may be a JsonText, for who only passes it on.
+   * @throws Failure, always one a client may read.
+   */
+  dispatch(request: Request, principal: Principal, protocol: Protocol, form?: 'jsonText'): Promise<unknown>;
 }
 
 /** Turns what a client presents into a principal. */

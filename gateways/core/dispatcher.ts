@@ -1,11 +1,12 @@
-import type { ServiceBroker } from 'moleculer';
+import type { CallingOptions, ServiceBroker } from 'moleculer';
 import { type Command, commandTable, Failure, type ServiceContract } from '../../shared/contracts/index.ts';
 import { idempotentRetries } from '../../shared/runtime/broker.ts';
 import { toFailure } from '../../shared/runtime/failure.ts';
 import { assertAccess } from '../../shared/runtime/implement.ts';
 import type { Log } from '../../shared/runtime/log.ts';
+import type { TextOption } from '../../shared/runtime/nats.transporter.ts';
 import type { Principal } from '../../shared/runtime/principal.ts';
-import type { Dispatcher, Protocol, Request } from './dispatch.types.ts';
+import type { Dispatcher, Request } from './dispatch.types.ts';
 import type { RequestMetrics } from './metrics.ts';
 
 interface DispatcherDeps {
@@ -28,25 +29,29 @@ export function createDispatcher({ contracts, broker, metrics, log }: Dispatcher
     return found;
   }
 
-  function call({ module, command, contract }: Command, request: Request, principal: Principal): Promise<unknown> {
+  function call(
+    { module, command, contract }: Command,
+    request: Request,
+    principal: Principal,
+    form: 'jsonText' | undefined,
+  ): Promise<unknown> {
     const params: Record<string, unknown> = {};
     if (request.entity !== undefined) params.entity = request.entity;
     if (request.payload !== undefined) params.payload = request.payload;
-    return broker.call(`${module}.${command}`, params, {
-      meta: { principal },
-      requestID: request.requestId,
-      ...(contract.idempotent && { retries: idempotentRetries }),
-    });
+    const options: CallingOptions & TextOption = { meta: { principal }, requestID: request.requestId };
+    if (contract.idempotent) options.retries = idempotentRetries;
+    if (form === 'jsonText') options.jsonText = true;
+    return broker.call(`${module}.${command}`, params, options);
   }
 
   return {
-    async dispatch(request: Request, principal: Principal, protocol: Protocol): Promise<unknown> {
+    async dispatch(request, principal, protocol, form): Promise<unknown> {
       const started = performance.now();
       let command: Command | undefined;
       try {
         command = lookUp(request);
         assertAccess(command.contract.access, principal);
-        const result = await call(command, request, principal);
+        const result = await call(command, request, principal, form);
         metrics.observe(protocol, command, 'OK', performance.now() - started);
         return result;
       } catch (error) {

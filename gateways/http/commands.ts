@@ -69,6 +69,7 @@ export function commandHandler({ contracts, dispatcher, authenticator, limit, co
       },
       principal,
       'http',
+      'jsonText',
     );
     writeResult(response, route.status, requestId, result);
   }

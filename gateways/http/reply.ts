@@ -1,6 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import helmet from 'helmet';
 import type { Failure } from '../../shared/contracts/index.ts';
+import { JsonText } from '../../shared/runtime/json-text.ts';
 
 /** What helmet would set on each response: collected once, as it never differs. */
 const securityHeaders: string[] = [];
@@ -20,13 +21,25 @@ helmet({
 export { securityHeaders };
 
 /** Writes head and body in one go. Headers that were set before (CORS) are kept. */
-function write(response: ServerResponse, status: number, requestId: string, text: string, more: string[]): void {
+function write(
+  response: ServerResponse,
+  status: number,
+  requestId: string,
+  text: string | JsonText,
+  more: string[],
+): void {
   const headers = [...securityHeaders, 'x-request-id', requestId, ...more];
   if (status === 204) {
     response.writeHead(204, withEarlier(response, headers)).end();
     return;
   }
   headers.push('content-type', 'application/json; charset=utf-8', 'cache-control', 'no-store');
+  if (text instanceof JsonText) {
+    headers.push('content-length', String(text.bytes.length));
+    // Latin-1 keeps every byte as it is, and Node.js then writes head and body as one string without encoding anything.
+    response.writeHead(status, withEarlier(response, headers)).end(text.bytes.toString('latin1'), 'latin1');
+    return;
+  }
   headers.push('content-length', String(Buffer.byteLength(text)));
   response.writeHead(status, withEarlier(response, headers)).end(text);
 }
@@ -42,7 +55,8 @@ function withEarlier(response: ServerResponse, headers: string[]): string[] {
 }
 
 export function writeResult(response: ServerResponse, status: number, requestId: string, result: unknown): void {
-  write(response, status, requestId, status === 204 ? '' : JSON.stringify(result), []);
+  const text = result instanceof JsonText ? result : status === 204 ? '' : JSON.stringify(result);
+  write(response, status, requestId, text, []);
 }
 
 export function writeFailure(response: ServerResponse, requestId: string, failure: Failure): void {

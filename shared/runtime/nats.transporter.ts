@@ -1,5 +1,6 @@
 import moleculer from 'moleculer';
 import { Events, type Msg, type NatsConnection } from 'nats';
+import { decodeResponse, encodeResponse, type ResponsePayload } from './nats.responses.ts';
 
 interface Outgoing {
   subject: string;
@@ -10,17 +11,26 @@ interface SendMeta {
   packet?: { type: string; target?: string | null };
 }
 
+/** Of `broker.call`: where the answer comes from another process, it may be a JsonText. */
+export interface TextOption {
+  jsonText?: boolean;
+}
+
+type Packet = ReturnType<moleculer.Transporters.Base['deserialize']>;
+
+const responseType = 'RES';
 const probeEveryMs = 500;
 const disconnectGraceMs = 1_000;
 const nothing = new Uint8Array();
 
 /**
- * Moleculer over a NATS connection that its owner shares with the bus. Two things the stock transporter does not do:
+ * Moleculer over a NATS connection that its owner shares with the bus. Three things the stock transporter does not do:
  *
  * - All packets of one event-loop turn leave in one socket write. nats.js flushes in a microtask, which under many
  *   client sockets is one write per request, the dearest part of a request.
  * - Requests carry a reply subject, so NATS itself says at once ("no responders", status 503) that a process is gone.
  *   Heartbeats alone would leave its requests hanging for seconds.
+ * - A result is written once, by its service: gateways ask for its JSON and pass that on.
  */
 export class NatsTransporter extends moleculer.Transporters.Base {
   private readonly nats: NatsConnection;
@@ -84,6 +94,20 @@ export class NatsTransporter extends moleculer.Transporters.Base {
     }
     return Promise.resolve();
   }
+
+  override serialize(packet: Packet): Buffer {
+    const payload = packet.payload as ResponsePayload;
+    if (packet.type !== responseType || payload.stream) return super.serialize(packet);
+    return encodeResponse({ ...payload, ver: this.broker.PROTOCOL_VERSION, sender: this.nodeID });
+  }
+
+  override deserialize(type: string, bytes: Buffer): Packet {
+    if (type !== responseType) return super.deserialize(type, bytes);
+    return { type, target: null, payload: decodeResponse(bytes, this.wantsText) } as unknown as Packet;
+  }
+
+  private readonly wantsText = (id: string): boolean =>
+    (this.transit.pendingRequests.get(id)?.ctx.options as TextOption | undefined)?.jsonText === true;
 
   private flushTurn(): void {
     this.scheduled = false;
