@@ -16,6 +16,8 @@ export interface MosquittoOptions {
   port?: number;
   /** Keeps sessions and retained messages in a temporary directory over `restart()`. */
   persistence?: boolean;
+  /** Further lines of mosquitto.conf. */
+  lines?: readonly string[];
   /** Whether each packet is logged; on unless false. */
   packetLog?: boolean;
 }
@@ -67,6 +69,7 @@ async function writeConfig(directory: string, port: number, options: MosquittoOp
   if (process.getuid?.() === 0) lines.push('user root');
   if (passwords) lines.push(`password_file ${await writePasswords(directory, passwords)}`);
   if (aclFile) lines.push(`acl_file ${aclFile}`);
+  lines.push(...(options.lines ?? []));
   const file = join(directory, 'mosquitto.conf');
   await writeFile(file, `${lines.join('\n')}\n`);
   return file;
