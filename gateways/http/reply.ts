@@ -20,7 +20,7 @@ helmet({
 
 export { securityHeaders };
 
-/** Writes head and body in one go. Headers that were set before (CORS) are kept. */
+/** Writes head and body in one go. Headers that were set before (CORS) are kept where this sets none of that name. */
 function write(
   response: ServerResponse,
   status: number,
@@ -47,8 +47,9 @@ function write(
 function withEarlier(response: ServerResponse, headers: string[]): string[] {
   const earlier = response.getHeaderNames();
   if (earlier.length === 0) return headers;
+  const own = new Set(headers.filter((_, index) => index % 2 === 0).map((name) => name.toLowerCase()));
   for (const name of earlier) {
-    headers.push(name, String(response.getHeader(name)));
+    if (!own.has(name)) headers.push(name, String(response.getHeader(name)));
     response.removeHeader(name);
   }
   return headers;
