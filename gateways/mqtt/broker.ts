@@ -34,7 +34,7 @@ export interface Incoming {
 export interface Outgoing {
   readonly topic: string;
   /** Empty: a message without a payload. */
-  readonly payload: string;
+  readonly payload: string | Buffer;
   readonly correlationData?: Buffer;
   readonly contentType?: string;
   /** Seconds, at least 1. */

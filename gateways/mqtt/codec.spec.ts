@@ -1,6 +1,7 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
 import { Failure } from '../../shared/contracts/index.ts';
+import { JsonText } from '../../shared/runtime/json-text.ts';
 import type { RequestProperties } from './broker.ts';
 import { eventTopics, type Parsed, type Refused, readRequest, renderError, renderResult, topicLevel } from './codec.ts';
 
@@ -140,6 +141,8 @@ describe('answers', () => {
     expect([renderResult(undefined), renderResult(null)]).toEqual(['', '']);
     expect(renderResult({ a: 1 })).toBe('{"a":1}');
     expect(renderResult(0)).toBe('0');
+    expect(renderResult(new JsonText(Buffer.from('null')))).toBe('');
+    expect(renderResult(new JsonText(Buffer.from('{"a":1}'))).toString()).toBe('{"a":1}');
   });
 
   test('name code, message, details and when to come back', () => {

@@ -1,6 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { Failure } from '../../shared/contracts/index.ts';
 import type { ServiceEvent } from '../../shared/fanout/bus.ts';
+import { JsonText } from '../../shared/runtime/json-text.ts';
 import { type Envelope, readEnvelope, usableRequestId } from '../core/envelope.ts';
 import { isGatewayTopic, responseTopic } from '../core/mqtt-acl.rules.ts';
 import { decodeJson, findUnsafe, isNeverKey, quoted, unsafeFailure } from '../core/safe-json.ts';
@@ -23,6 +24,7 @@ export interface Refused {
 }
 
 const maxTopic = 1_024;
+const nothing = Buffer.from('null');
 /** `application/json`, `application/problem+json`, with parameters or without. */
 const jsonType = /^\s*application\/(?:[\w.-]+\+)?json\s*(?:;.*)?$/i;
 // biome-ignore lint/suspicious/noControlCharactersInRegex: a topic with these is refused
@@ -48,8 +50,10 @@ export function readRequest({ payload, properties }: Incoming, base: string): Pa
 }
 
 /** The answer as it is published; nothing at all where the command answers nothing. */
-export const renderResult = (result: unknown): string =>
-  result === undefined || result === null ? '' : JSON.stringify(result);
+export function renderResult(result: unknown): string | Buffer {
+  if (result instanceof JsonText) return result.bytes.equals(nothing) ? '' : result.bytes;
+  return result === undefined || result === null ? '' : JSON.stringify(result);
+}
 
 /** {error: {code, message, details?, retryAfter?}, requestId?} */
 export function renderError(failure: Failure, requestId?: string): string {

@@ -122,7 +122,8 @@ class Embedded implements EmbeddedBroker {
   async reply({ asker, qos }: Incoming, { topic, payload }: Outgoing): Promise<void> {
     const session = (asker as Connection | undefined)?.session;
     if (!session || this.#sessions.get(session.clientId) !== session) return;
-    this.#deliver(session, topic, Buffer.from(payload), qos, new Addressed((to) => to.session === session));
+    const bytes = Buffer.isBuffer(payload) ? payload : Buffer.from(payload);
+    this.#deliver(session, topic, bytes, qos, new Addressed((to) => to.session === session));
   }
 
   async publish(topics: readonly string[], payload: string, envelope: EventEnvelope): Promise<void> {

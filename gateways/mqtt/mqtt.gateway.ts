@@ -2,7 +2,7 @@ import { Failure } from '../../shared/contracts/index.ts';
 import type { Bus } from '../../shared/fanout/bus.ts';
 import { toFailure } from '../../shared/runtime/failure.ts';
 import type { Log } from '../../shared/runtime/log.ts';
-import { anonymous, type Principal } from '../../shared/runtime/principal.ts';
+import type { Principal } from '../../shared/runtime/principal.ts';
 import type { Authenticator, Dispatcher } from '../core/dispatch.types.ts';
 import type { Envelope } from '../core/envelope.ts';
 import type { Limit } from '../core/limits.ts';
@@ -75,11 +75,11 @@ async function handle(incoming: Incoming, deps: MqttGatewayDeps): Promise<void> 
 }
 
 /** The payload of the answer, whatever happens. */
-async function run(envelope: Envelope, incoming: Incoming, deps: MqttGatewayDeps): Promise<string> {
+async function run(envelope: Envelope, incoming: Incoming, deps: MqttGatewayDeps): Promise<string | Buffer> {
   const { token, ...request } = envelope;
   try {
     const principal = await authenticate(token, incoming, deps);
-    return renderResult(await deps.dispatcher.dispatch(request, principal, 'mqtt'));
+    return renderResult(await deps.dispatcher.dispatch(request, principal, 'mqtt', 'jsonText'));
   } catch (error) {
     const failure = toFailure(error);
     if (!(error instanceof Failure)) deps.log.error({ requestId: request.requestId, err: error }, 'request failed');
@@ -87,14 +87,15 @@ async function run(envelope: Envelope, incoming: Incoming, deps: MqttGatewayDeps
   }
 }
 
-/** A token in the payload counts before the login of the connection; without either the caller is anonymous. */
+/** A token in the payload counts before the login of the connection; without either the caller is nobody. */
 async function authenticate(
   token: string | undefined,
   { asker }: Incoming,
   { authenticator, limit }: MqttGatewayDeps,
 ): Promise<Principal> {
   if (asker) await limit?.take(asker.id);
-  const principal = token === undefined ? (asker?.principal ?? anonymous) : await authenticator.bearer(token);
+  const principal =
+    token === undefined ? (asker?.principal ?? authenticator.nobody()) : await authenticator.bearer(token);
   if (!asker && principal.kind !== 'anonymous') await limit?.take(principal.id);
   return principal;
 }
@@ -103,7 +104,7 @@ async function authenticate(
 async function answer(
   incoming: Incoming,
   topic: string,
-  payload: string,
+  payload: string | Buffer,
   { broker, log, metrics }: MqttGatewayDeps,
   echo: boolean,
 ): Promise<void> {

@@ -1,7 +1,7 @@
 import { connect, type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt';
 import type { Authenticator, Dispatcher, Request } from '../../gateways/core/dispatch.types.ts';
 import { Failure } from '../../shared/contracts/index.ts';
-import type { Principal } from '../../shared/runtime/principal.ts';
+import { anonymous, type Principal } from '../../shared/runtime/principal.ts';
 
 /** Stand-ins for what the MQTT gateway is given: the specs beside this file are about MQTT, not about commands. */
 
@@ -65,6 +65,10 @@ export class StandInAuthenticator implements Authenticator {
 
   async apiKey(): Promise<Principal> {
     throw new Failure('INVALID_API_KEY');
+  }
+
+  nobody(): Principal {
+    return anonymous;
   }
 
   onRevoked(handler: (userId: string) => void): void {

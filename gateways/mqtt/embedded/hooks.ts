@@ -3,7 +3,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import type { AedesOptions, AuthenticateError, Client, ConnectPacket } from 'aedes';
 import { Failure } from '../../../shared/contracts/index.ts';
 import type { Log } from '../../../shared/runtime/log.ts';
-import { anonymous, type Principal } from '../../../shared/runtime/principal.ts';
+import type { Principal } from '../../../shared/runtime/principal.ts';
 import type { Authenticator } from '../../core/dispatch.types.ts';
 import type { Limit } from '../../core/limits.ts';
 import { type MqttRules, mayPublish, maySubscribe } from '../../core/mqtt-acl.rules.ts';
@@ -104,10 +104,10 @@ async function logIn(
     throw new Refused('unavailable', 'too many connections');
   });
   for (const isLast of [false, true]) {
-    const principal = password?.length ? await bearer(password.toString(), deps) : anonymous;
+    const principal = password?.length ? await bearer(password.toString(), deps) : deps.authenticator.nobody();
     assertAllowed(principal, packet, deps.rules);
     if (client.closed || client.conn.destroyed) return undefined;
-    const connection = claim(client, principal, deps);
+    const connection = claim(client, principal, ownerOf(principal, password), deps);
     if (connection) return connection;
     if (!isLast) await leaving(client.id, deps.sessions);
   }
@@ -150,8 +150,10 @@ async function bearer(token: string, { authenticator, watchRevoked }: HookDeps):
 }
 
 /** A client that presents nothing is nobody's: no other connection is the same owner. */
-function claim(client: Client, principal: Principal, deps: HookDeps): Connection | undefined {
-  const owner = principal.kind === 'anonymous' ? `anonymous:${randomUUID()}` : `${principal.kind}:${principal.id}`;
+const ownerOf = ({ kind, id }: Principal, password: Readonly<Buffer | undefined>): string =>
+  password?.length ? `${kind}:${id}` : `nobody:${randomUUID()}`;
+
+function claim(client: Client, principal: Principal, owner: string, deps: HookDeps): Connection | undefined {
   const session = deps.sessions.claim(client.id, owner, !client.clean, principal);
   if (!session) return undefined;
   const connection: Connection = {
