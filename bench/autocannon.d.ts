@@ -8,7 +8,7 @@ declare module 'autocannon' {
     /** Seconds. */
     duration: number;
     headers?: Record<string, string>;
-    requests?: { path: string }[];
+    requests?: { path: string; onResponse?: (status: number, body: string) => void }[];
   }
   export default function autocannon(
     options: Options,

@@ -13,7 +13,8 @@ const maxTimerMs = 2_147_483_647;
 export class Session {
   readonly socket: Socket;
   readonly principal: Principal;
-  private readonly token: string;
+  /** Absent where nobody needs one. */
+  private readonly token: string | undefined;
   private readonly authenticator: Authenticator;
   private readonly messagesPerMinute: number;
   private windowStart = 0;
@@ -23,7 +24,7 @@ export class Session {
 
   constructor(
     socket: Socket,
-    identity: { principal: Principal; token: string },
+    identity: { principal: Principal; token: string | undefined },
     authenticator: Authenticator,
     messagesPerMinute: number,
   ) {
@@ -36,8 +37,8 @@ export class Session {
   }
 
   /** The principal as it is now: roles may have changed since the connection was made. @throws Failure */
-  currentPrincipal(): Promise<Principal> {
-    return this.authenticator.bearer(this.token);
+  async currentPrincipal(): Promise<Principal> {
+    return this.token === undefined ? this.principal : this.authenticator.bearer(this.token);
   }
 
   /** Runs one request within the limits of the connection. @throws Failure RATE_LIMITED, and what `work` throws */

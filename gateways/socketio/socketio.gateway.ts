@@ -22,7 +22,7 @@ export interface SocketioDeps {
   server: HttpServer;
   /** Unique name of this process. */
   name: string;
-  config: Pick<Config, 'corsOrigins' | 'trustProxy' | 'rateLimitConnections' | 'rateLimitMessages' | 'authStrategy'>;
+  config: Pick<Config, 'corsOrigins' | 'trustProxy' | 'rateLimitConnections' | 'rateLimitMessages'>;
   dispatcher: Dispatcher;
   authenticator: Authenticator;
   bus: Bus;
@@ -92,9 +92,9 @@ function handshake({ config, authenticator }: SocketioDeps, refused: (transport:
     try {
       await connections.take(clientAddress(socket.request, config.trustProxy));
       const token = readToken(socket.handshake);
-      if (token === undefined && config.authStrategy !== 'none') throw new Failure('UNAUTHORIZED', 'A token is needed');
-      const principal = await authenticator.bearer(token ?? '');
-      socket.data.identity = { principal, token: token ?? '' };
+      const principal = token === undefined ? authenticator.nobody() : await authenticator.bearer(token);
+      if (principal.kind === 'anonymous') throw new Failure('UNAUTHORIZED', 'A token is needed');
+      socket.data.identity = { principal, token };
       next();
     } catch (error) {
       const { type, message, data } = toFailure(error);

@@ -1,5 +1,7 @@
 import { toFailure } from '../../../shared/runtime/failure.ts';
+import { JsonText } from '../../../shared/runtime/json-text.ts';
 import { errorReply, readRequest } from '../codec.ts';
+import { emitResult } from '../emit.ts';
 import type { Dialect } from './dialect.ts';
 
 type Ack = (answer: unknown) => void;
@@ -13,8 +15,8 @@ export const requestsDialect: Dialect = ({ session, dispatcher, packet }) => {
 
   const answer = (event: string, body: unknown, ack: unknown) => {
     packet('out');
-    socket.emit(event, body);
-    if (typeof ack === 'function') (ack as Ack)(body);
+    emitResult(socket, event, body);
+    if (typeof ack === 'function') (ack as Ack)(body instanceof JsonText ? body.toJSON() : body);
   };
 
   socket.on('request', async (argument: unknown, ack: unknown) => {
@@ -29,7 +31,7 @@ export const requestsDialect: Dialect = ({ session, dispatcher, packet }) => {
     }
     const { request } = read;
     try {
-      const run = async () => dispatcher.dispatch(request, await session.currentPrincipal(), 'socketio');
+      const run = async () => dispatcher.dispatch(request, await session.currentPrincipal(), 'socketio', 'jsonText');
       answer(request.requestId, (await session.within(run)) ?? null, ack);
     } catch (error) {
       answer(request.requestId, errorReply(toFailure(error), request.requestId), ack);
