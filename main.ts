@@ -40,6 +40,7 @@ async function main(): Promise<void> {
     stores,
     bus,
     keyring,
+    registry,
     vault: vault(config.encryptionKeys ?? []),
     announce: (line) => announced.push(line),
   });

@@ -1,4 +1,5 @@
 import type { ServiceSchema } from 'moleculer';
+import type { Registry } from 'prom-client';
 import type { EventDetails, EventDomain, EventName } from '../shared/contracts/index.ts';
 import type { Bus } from '../shared/fanout/bus.ts';
 import type { Config } from '../shared/runtime/config.ts';
@@ -16,6 +17,8 @@ export interface ServiceDeps {
   emit: Emit;
   keyring: Keyring;
   vault: Vault;
+  /** Of the process: a service adds its own metrics. */
+  registry: Registry;
   /** Tells the operator something once, such as a generated password. */
   announce(line: string): void;
 }

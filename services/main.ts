@@ -26,12 +26,14 @@ async function main(): Promise<void> {
   const { connection, bus } = await connectBus(config, role, log);
   const stores = await openMongo(config.mongodbUrl as string);
   const broker = createBroker({ role, log, connection, namespace: config.natsPrefix });
+  const registry = processRegistry();
   const running = await startServices(names as ServiceName[], broker, {
     config,
     log,
     stores,
     bus,
     keyring: keyringOf(config),
+    registry,
     vault: vault(config.encryptionKeys ?? []),
     announce: (line) => process.stdout.write(`${line}\n`),
   });
@@ -40,7 +42,7 @@ async function main(): Promise<void> {
     nats: () => bus.healthy(),
     mongodb: () => stores.healthy(),
   });
-  const operator = await serveOperator(operatorEndpoints(state, processRegistry()), {
+  const operator = await serveOperator(operatorEndpoints(state, registry), {
     host: config.host,
     port: config.metricsPort ?? defaultMetricsPort,
   });

@@ -20,18 +20,20 @@ const log = createLog(config.logLevel, role);
 const { connection, bus } = await connectBus(config, role, log);
 const stores = openMemory();
 const broker = createBroker({ role, log, connection, namespace: config.natsPrefix });
+const registry = processRegistry();
 const running = await startServices(Object.keys(services) as ServiceName[], broker, {
   config,
   log,
   stores,
   bus,
   keyring: keyringOf(config),
+  registry,
   vault: vault(config.encryptionKeys ?? []),
   announce: () => undefined,
 });
 await broker.start();
 const state = readiness({ nats: () => bus.healthy() });
-await serveOperator(operatorEndpoints(state, processRegistry()), {
+await serveOperator(operatorEndpoints(state, registry), {
   host: config.host,
   port: config.metricsPort as number,
 });

@@ -4,7 +4,7 @@ import { type Call, Failure } from '../../shared/contracts/index.ts';
 import type { Bus } from '../../shared/fanout/bus.ts';
 import type { Config } from '../../shared/runtime/config.ts';
 import type { Claims, Keyring } from '../../shared/runtime/keyring.ts';
-import type { Principal } from '../../shared/runtime/principal.ts';
+import { anonymous, type Principal } from '../../shared/runtime/principal.ts';
 import type { Authenticator } from './dispatch.types.ts';
 import { externalPrincipal } from './external-principal.ts';
 import { introspector } from './introspection.ts';
@@ -110,6 +110,7 @@ export async function createAuthenticator(deps: AuthenticatorDeps): Promise<Auth
       keys.set(hash, principal);
       return principal;
     },
+    nobody: () => (config.authStrategy === 'none' ? development : anonymous),
     onRevoked: (handler) => void handlers.push(handler),
   };
 }

@@ -26,6 +26,8 @@ export interface Authenticator {
   bearer(token: string): Promise<Principal>;
   /** @throws Failure INVALID_API_KEY */
   apiKey(key: string): Promise<Principal>;
+  /** Who presents nothing: anonymous, or, where AUTH_STRATEGY is none, an administrator. */
+  nobody(): Principal;
   /** Calls back when a principal that was let in must end: logged out, changed, deleted. */
   onRevoked(handler: (userId: string) => void): void;
 }

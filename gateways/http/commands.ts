@@ -107,7 +107,7 @@ export async function authenticate(request: IncomingMessage, authenticator: Auth
     if (!token) throw new Failure('UNAUTHORIZED', 'The Authorization header must be "Bearer <token>"');
     return authenticator.bearer(token);
   }
-  return typeof key === 'string' ? authenticator.apiKey(key) : anonymous;
+  return typeof key === 'string' ? authenticator.apiKey(key) : authenticator.nobody();
 }
 
 async function readPayload(request: IncomingMessage, route: HttpRoute, query: string): Promise<unknown> {

@@ -78,6 +78,9 @@ export function presenceIndex() {
       for (const [name, { seen }] of gateways) if (now - seen > leaseMs) drop(name);
     },
 
+    /** Users online. */
+    size: () => users.size,
+
     sessionsOf: (userId: string) => [...(users.get(userId)?.values() ?? [])],
 
     online(): OnlineUser[] {

@@ -1,3 +1,4 @@
+import { Gauge } from 'prom-client';
 import { presenceContract } from '../../shared/contracts/presence.contract.ts';
 import {
   gatewayLeaseMs,
@@ -12,8 +13,16 @@ import type { StartService } from '../deps.ts';
 import { presenceIndex } from './presence.rules.ts';
 
 /** Soft state: an index of what the gateways report, rebuilt from them whenever this starts or missed something. */
-export const startPresence: StartService = async ({ bus, log }) => {
+export const startPresence: StartService = async ({ bus, log, registry }) => {
   const index = presenceIndex();
+  new Gauge({
+    name: 'trigate_presence_users',
+    help: 'Users with at least one session, as this process sees it',
+    registers: [registry],
+    collect() {
+      this.set(index.size());
+    },
+  });
   const ask = (gateway?: string) => bus.notify(topics.ask, { gateway });
   const now = () => performance.now();
 

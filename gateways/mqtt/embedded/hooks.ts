@@ -10,7 +10,8 @@ import { type MqttRules, mayPublish, maySubscribe } from '../../core/mqtt-acl.ru
 import type { QoS } from '../broker.ts';
 import { Slots } from '../slots.ts';
 import { Addressed } from './addressed.ts';
-import type { Connection, Sessions } from './sessions.ts';
+import type { Connection } from './session.ts';
+import type { Sessions } from './sessions.ts';
 
 export interface HookDeps {
   readonly authenticator: Authenticator;
