@@ -8,17 +8,12 @@ import type { Limit } from '../core/limits.ts';
 import { type AnonymousMode, type MqttRules, mayHear, requestTopic } from '../core/mqtt-acl.rules.ts';
 import type { BrokerClient, Incoming, Outgoing, QoS, RequestHandler } from './broker.ts';
 import { Addressed } from './embedded/addressed.ts';
+import { Delivery } from './embedded/delivery.ts';
 import { hooks } from './embedded/hooks.ts';
 import { type Listeners, listen } from './embedded/listeners.ts';
 import { SessionPersistence } from './embedded/persistence.ts';
-import {
-  type Connection,
-  defaultBounds,
-  type Session,
-  type SessionBounds,
-  Sessions,
-  type Stored,
-} from './embedded/sessions.ts';
+import { type Connection, defaultBounds, type SessionBounds } from './embedded/session.ts';
+import { Sessions } from './embedded/sessions.ts';
 import { Running } from './slots.ts';
 
 export interface EmbeddedBrokerOptions {
@@ -51,9 +46,8 @@ export interface EmbeddedBroker extends BrokerClient {
 }
 
 const sweepMs = 1_000;
-/** One that does not read is cut after so many milliseconds or bytes, whichever is first. */
+/** A client whose buffer does not drain for so long is cut. */
 const unreadMs = 25_000;
-const unreadBytes = 1_048_576;
 const connectMs = 10_000;
 const defaultMaxConnections = 2_000;
 
@@ -74,6 +68,7 @@ class Embedded implements EmbeddedBroker {
   readonly #revokedMeanwhile = new Set<Set<string>>();
   readonly #running = new Running();
   readonly #aedes: Aedes;
+  readonly #delivery: Delivery;
   readonly #timer: NodeJS.Timeout;
   #handler: RequestHandler | undefined;
   #listeners: Listeners | undefined;
@@ -84,7 +79,11 @@ class Embedded implements EmbeddedBroker {
     this.#rules = { base: options.baseTopic, anonymous: options.anonymous, forwardChecked: true };
     this.#sessions = new Sessions({ ...defaultBounds, ...options.bounds });
     this.#aedes = new Aedes(this.#aedesOptions());
-    this.#aedes.on('clientReady', (client) => this.#ready(client));
+    this.#delivery = new Delivery(this.#aedes, options.log);
+    this.#aedes.on('clientReady', (client) => {
+      const session = this.#connections.get(client)?.session;
+      if (session) this.#delivery.ready(session, client);
+    });
     this.#aedes.on('unsubscribe', (filters, client) => {
       if (!client.closed) for (const filter of filters) this.#connections.get(client)?.session.filters.delete(filter);
     });
@@ -123,7 +122,7 @@ class Embedded implements EmbeddedBroker {
     const session = (asker as Connection | undefined)?.session;
     if (!session || this.#sessions.get(session.clientId) !== session) return;
     const bytes = Buffer.isBuffer(payload) ? payload : Buffer.from(payload);
-    this.#deliver(session, topic, bytes, qos, new Addressed((to) => to.session === session));
+    this.#delivery.to(session, topic, bytes, qos, new Addressed((to) => to.session === session));
   }
 
   async publish(topics: readonly string[], payload: string, envelope: EventEnvelope): Promise<void> {
@@ -132,7 +131,7 @@ class Embedded implements EmbeddedBroker {
     const addressed = new Addressed(({ principal }) => mayHear(principal, envelope, anonymous));
     for (const session of this.#sessions.all()) {
       if (!mayHear(session.principal, envelope, anonymous)) continue;
-      for (const topic of topics) this.#deliver(session, topic, bytes, 1, addressed);
+      for (const topic of topics) this.#delivery.to(session, topic, bytes, 1, addressed);
     }
   }
 
@@ -208,49 +207,6 @@ class Embedded implements EmbeddedBroker {
       const incoming: Incoming = { payload, qos: packet.qos as QoS, properties: {}, asker };
       this.#running.add((this.#handler?.(incoming) ?? Promise.resolve()).finally(release));
     });
-  }
-
-  /** Straight to one session: online, just connecting, or away with a session that is kept. */
-  #deliver(session: Session, topic: string, payload: Buffer, asked: QoS, addressed: Addressed): void {
-    const granted = session.hears(topic);
-    if (granted === undefined) return;
-    const qos = Math.min(asked, granted) as QoS;
-    const message = this.#message(topic, payload, qos, addressed);
-    if (session.connections.size === 0) {
-      if (qos > 0 && !session.enqueue(message)) this.#dropped(session);
-      return;
-    }
-    const { client } = session;
-    if (client) this.#send(client, message);
-    else if (!session.hold(message)) this.#dropped(session);
-  }
-
-  /** With a number, by which Aedes finds a stored message again. */
-  #message(topic: string, payload: Buffer, qos: QoS, properties: Addressed): Stored {
-    const aedes = this.#aedes as unknown as { id: string; counter: number };
-    aedes.counter += 1;
-    const number = { brokerId: aedes.id, brokerCounter: aedes.counter };
-    return { cmd: 'publish', topic, payload, qos, retain: false, dup: false, properties, ...number };
-  }
-
-  #send(client: Client, message: Stored): void {
-    if (client.conn.writableLength > unreadBytes) {
-      this.#options.log.info({ clientId: client.id }, 'MQTT client cut: it does not read');
-      client.close();
-      return;
-    }
-    client.publish(message as unknown as PublishPacket, (error) => {
-      if (error) client.close();
-    });
-  }
-
-  #ready(client: Client): void {
-    const session = this.#connections.get(client)?.session;
-    for (const message of session?.held.splice(0) ?? []) this.#send(client, message);
-  }
-
-  #dropped({ clientId }: Session): void {
-    this.#options.log.warn({ clientId }, 'MQTT message dropped: the queue of the session is full');
   }
 
   #watchRevoked(): { users: ReadonlySet<string>; stop(): void } {

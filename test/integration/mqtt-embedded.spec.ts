@@ -459,6 +459,29 @@ describe('the listeners', () => {
     await ended;
   });
 
+  test('cut a client that leaves 1 MiB unread, and nobody else waits for it', async () => {
+    let cut = () => {};
+    const cutting = new Promise<void>((resolve) => {
+      cut = resolve;
+    });
+    await start({ presence: { joined: () => {}, left: (id) => id === 'slow' && cut() } });
+    const [slow, fast] = [await loggedIn('ann', { clientId: 'slow' }), await loggedIn('bob')];
+    for (const one of [slow, fast]) await one.mqtt.subscribeAsync('nestmtx/events/#', { qos: 0 });
+    slow.mqtt.stream.unpipe();
+    slow.mqtt.stream.pause();
+    const payload = JSON.stringify('x'.repeat(100_000));
+    let isCut = false;
+    void cutting.then(() => {
+      isCut = true;
+    });
+    // As much as the buffers of two sockets hold, and 1 MiB more.
+    for (let index = 0; index < 500 && !isCut; index += 1) {
+      await broker.publish(['nestmtx/events/camera/1/x'], payload, about('camera'));
+      await fast.next('nestmtx/events/camera/1/x');
+    }
+    await cutting;
+  });
+
   test('speak MQTT over WebSocket to pages of allowed origins', async () => {
     await start({ wsPort: 0, origins: ['https://app.example'] });
     const url = `ws://127.0.0.1:${broker.wsPort}`;

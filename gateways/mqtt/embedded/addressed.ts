@@ -1,4 +1,4 @@
-import type { Connection } from './sessions.ts';
+import type { Connection } from './session.ts';
 
 /**
  * Rides on a message in place of the MQTT 5 properties, which Aedes carries along and its MQTT 3.1.1 clients never see

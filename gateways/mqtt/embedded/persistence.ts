@@ -1,6 +1,7 @@
 import { Readable } from 'node:stream';
 import type { Client } from 'aedes';
-import type { Connection, Session, Sessions, Stored } from './sessions.ts';
+import type { Connection, Session, Stored } from './session.ts';
+import type { Sessions } from './sessions.ts';
 
 interface Subscriber {
   readonly id: string;

@@ -1,7 +1,8 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Principal } from '../../../shared/runtime/principal.ts';
 import { matches } from './filters.ts';
-import { type Connection, defaultBounds, type Session, Sessions, type Stored } from './sessions.ts';
+import { type Connection, defaultBounds, type Session, type Stored } from './session.ts';
+import { Sessions } from './sessions.ts';
 
 const ann: Principal = { kind: 'user', id: 'ann', username: 'ann', email: null, roles: ['user'] };
 const bounds = { ...defaultBounds, queued: 3, queuedBytes: 100, keptOfOwner: 2, kept: 3, keptMs: 1_000, filters: 2 };

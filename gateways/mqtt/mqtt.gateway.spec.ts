@@ -1,0 +1,130 @@
+import { afterEach, expect, test } from '@jest/globals';
+import type { Bus, EventEnvelope } from '../../shared/fanout/bus.ts';
+import { memoryBus } from '../../shared/fanout/memory.bus.ts';
+import { silentLog } from '../../shared/runtime/log.ts';
+import { anonymous } from '../../shared/runtime/principal.ts';
+import type { Authenticator, Dispatcher } from '../core/dispatch.types.ts';
+import type { BrokerClient, Incoming, Outgoing, RequestHandler } from './broker.ts';
+import { type MqttGateway, startMqttGateway } from './mqtt.gateway.ts';
+
+/** A stand-in broker: what it is given is kept, what it is told to refuse is refused. */
+class StandInBroker implements BrokerClient {
+  readonly replies: Outgoing[] = [];
+  readonly events: string[][] = [];
+  readonly steps: string[] = [];
+  refusing = 0;
+  handler: RequestHandler = async () => {};
+
+  async serve(handler: RequestHandler): Promise<void> {
+    this.handler = handler;
+  }
+  async reply(_to: Incoming, answer: Outgoing): Promise<void> {
+    if (this.refusing-- > 0) throw new Error('refused');
+    this.replies.push(answer);
+  }
+  async publish(topics: readonly string[], payload: string, envelope: EventEnvelope): Promise<void> {
+    if (this.refusing-- > 0) throw new Error('refused');
+    this.events.push([...topics, payload, envelope.id]);
+  }
+  async drain(): Promise<void> {
+    this.steps.push('drain');
+  }
+  async close(): Promise<void> {
+    this.steps.push('close');
+  }
+  healthy(): boolean {
+    return true;
+  }
+}
+
+const authenticator: Authenticator = {
+  bearer: async () => anonymous,
+  apiKey: async () => anonymous,
+  nobody: () => anonymous,
+  onRevoked: () => {},
+};
+const request = { command: 'list', module: 'version', requestId: 'r1' };
+const incoming = (properties: Incoming['properties'] = {}, value: unknown = request): Incoming => ({
+  payload: Buffer.from(JSON.stringify(value)),
+  qos: 1,
+  properties,
+});
+
+let bus: Bus;
+let gateway: MqttGateway;
+
+async function start(dispatch: Dispatcher['dispatch']): Promise<StandInBroker> {
+  const broker = new StandInBroker();
+  bus = memoryBus();
+  const config = { baseTopic: 'nestmtx', eventTopics: 'plain' } as const;
+  gateway = await startMqttGateway({ broker, dispatcher: { dispatch }, authenticator, bus, log: silentLog, config });
+  return broker;
+}
+
+afterEach(async () => {
+  await gateway.stop();
+  await bus.close();
+});
+
+test('a request that expired while it waited is not run, one that expires while it runs is answered', async () => {
+  const ran: unknown[] = [];
+  const broker = await start(async ({ requestId }) => ran.push(requestId));
+  await broker.handler(incoming({ expiresAt: Date.now() - 1 }));
+  expect([ran, broker.replies]).toEqual([[], []]);
+  await broker.handler(incoming({ expiresAt: Date.now() + 60_000 }));
+  await broker.handler(incoming({ expiresAt: Date.now() + 1 }));
+  expect(broker.replies.map(({ expiry }) => expiry)).toEqual([60, 1]);
+});
+
+test('an error nobody foresaw is answered without what it says', async () => {
+  const broker = await start(async () => {
+    throw new Error('hunter2');
+  });
+  await broker.handler(incoming());
+  const { topic, payload } = broker.replies[0] as Outgoing;
+  expect(topic).toBe('nestmtx/responses/r1');
+  expect(JSON.parse(String(payload)).error.code).toBe('INTERNAL_SERVER_ERROR');
+  expect(payload).not.toContain('hunter2');
+});
+
+test('correlation data comes back with an answer and not on failures', async () => {
+  const broker = await start(async () => 1);
+  const correlationData = Buffer.from('c');
+  await broker.handler(incoming({ correlationData }));
+  await broker.handler(incoming({ correlationData }, 'no object'));
+  expect(broker.replies).toMatchObject([
+    { topic: 'nestmtx/responses/r1', correlationData },
+    { topic: 'nestmtx/failures' },
+  ]);
+  expect(broker.replies[1]).not.toHaveProperty('correlationData');
+});
+
+test('an answer the broker refuses does not reject', async () => {
+  const broker = await start(async () => 1);
+  broker.refusing = 1;
+  await expect(broker.handler(incoming())).resolves.toBeUndefined();
+});
+
+test('an event the broker did not take is published again', async () => {
+  const broker = await start(async () => 1);
+  broker.refusing = 1;
+  const published = new Promise<void>((resolve) => {
+    const { publish } = broker;
+    broker.publish = async (...given) => {
+      await publish.apply(broker, given);
+      resolve();
+    };
+  });
+  const body = { domain: 'camera', event: 'ready', entity: null, details: {}, at: '2026-01-01T00:00:00.000Z' };
+  await bus.emit({ id: 'e1', hearers: { kind: 'users' }, body });
+  await published;
+  expect(broker.events).toEqual([
+    ['nestmtx/events/camera/null/ready', 'nestmtx/stream/camera/ready', JSON.stringify(body), 'e1'],
+  ]);
+});
+
+test('a stop drains before it disconnects', async () => {
+  const broker = await start(async () => 1);
+  await gateway.stop();
+  expect(broker.steps).toEqual(['drain', 'close']);
+});
