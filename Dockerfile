@@ -16,7 +16,6 @@ RUN if [ -n "$COMMIT" ]; then echo "$COMMIT" > COMMIT; fi \
 USER node
 # One process listens on loopback unless it is told otherwise, which nobody could reach in a container.
 ENV HOST=0.0.0.0
-VOLUME /app/data
 EXPOSE 3000 3001 1883 9090
 STOPSIGNAL SIGTERM
 HEALTHCHECK --interval=10s --timeout=5s --start-period=30s --retries=3 \

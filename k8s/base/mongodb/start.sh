@@ -3,7 +3,7 @@
 # join. The image's entry point takes care of the user, then runs mongod as process 1.
 set -eu
 
-if [ "$(hostname)" = "$FIRST_MEMBER" ]; then
+if [ "${HOSTNAME:-$(hostname)}" = "$FIRST_MEMBER" ]; then
   export MONGO_INITDB_ROOT_USERNAME=root
   export MONGO_INITDB_ROOT_PASSWORD_FILE=/run/secrets/mongodb/mongodb-root-password
 fi
