@@ -12,6 +12,7 @@ import { release } from '../../shared/runtime/release.ts';
 import type { Authenticator, Dispatcher } from '../core/dispatch.types.ts';
 import { perMinute } from '../core/limits.ts';
 import type { GatewayMetrics } from '../core/metrics.ts';
+import { corsOptions } from '../core/origins.ts';
 import { commandHandler, requestIdOf } from './commands.ts';
 import { type MqttHookDeps, mqttHooks } from './mqtt.hooks.ts';
 import { pageRoutes } from './pages.ts';
@@ -44,8 +45,8 @@ export async function startHttpGateway(deps: HttpDeps): Promise<{ server: Server
     limit: perMinute(config.rateLimitHttp, 'http'),
     packet: (direction) => metrics.packet('http', direction),
   });
-  const allowOrigin =
-    config.corsOrigins.length > 0 ? cors({ origin: config.corsOrigins, credentials: true }) : undefined;
+  const allowed = corsOptions(config.corsOrigins);
+  const allowOrigin = allowed && cors(allowed);
   const stock = (ApiGateway as unknown as ServiceSchema).methods?.httpHandler as unknown as (
     ...args: unknown[]
   ) => unknown;

@@ -164,7 +164,6 @@ class Embedded implements EmbeddedBroker {
       persistence: new SessionPersistence({
         sessions: this.#sessions,
         connectionOf: (client) => this.#connections.get(client),
-        isFor: (connection, { properties }) => properties instanceof Addressed && properties.isFor(connection),
       }),
       ...hooks({
         authenticator,

@@ -9,6 +9,7 @@ import { clientAddress } from '../core/address.ts';
 import type { Authenticator, Dispatcher } from '../core/dispatch.types.ts';
 import { perMinute } from '../core/limits.ts';
 import type { GatewayMetrics } from '../core/metrics.ts';
+import { corsOptions, isAllowedOrigin } from '../core/origins.ts';
 import { presenceReporter } from '../core/presence.reporter.ts';
 import { readToken } from './codec.ts';
 import type { Dialect } from './dialects/dialect.ts';
@@ -36,12 +37,14 @@ const maxMessageBytes = 1_048_576 + 16_384;
 
 export async function startSocketioGateway(deps: SocketioDeps): Promise<{ stop(): Promise<void> }> {
   const { config, bus, authenticator, log } = deps;
+  const allowed = corsOptions(config.corsOrigins);
   const io = new Server(deps.server, {
     serveClient: false,
     allowEIO3: true,
     maxHttpBufferSize: maxMessageBytes,
     connectTimeout: 10_000,
-    ...(config.corsOrigins.length > 0 && { cors: { origin: config.corsOrigins, credentials: true } }),
+    allowRequest: (request, answer) => answer(null, isAllowedOrigin(request, config.corsOrigins)),
+    ...(allowed && { cors: allowed }),
   });
   const metrics = socketMetrics(deps.metrics.registry);
   const presence = await presenceReporter(deps.name, bus);

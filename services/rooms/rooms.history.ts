@@ -15,12 +15,18 @@ export interface RoomHistory {
   /** Oldest first. `before` is the id of a message; an unknown one gives nothing. */
   read(room: string, query: { limit: number; before?: string | undefined }): Promise<HistoryItem[]>;
   forget(room: string): Promise<void>;
+  /** Drops what is older than 30 days, in every room: also those nobody sends to any more. */
+  expire(now: number): Promise<number>;
 }
+
+const keptMs = 30 * 24 * 60 * 60 * 1_000;
 
 /** Rooms are trimmed every so many messages of this process: never more than this above the bound per process. */
 const trimEvery = 50;
 const maxTracked = 10_000;
 
+/** Sorts like the time, in ms. */
+const timeOrder = (time: number) => String(time).padStart(15, '0');
 const item = ({ id, from, message, createdAt }: Message): HistoryItem => ({ id, from, message, timestamp: createdAt });
 
 export function roomHistory(messages: Collection<Message>, log: Log): RoomHistory {
@@ -28,7 +34,7 @@ export function roomHistory(messages: Collection<Message>, log: Log): RoomHistor
   let counter = 0;
   const nextOrder = () => {
     counter = (counter + 1) % 1_000_000;
-    return `${String(Date.now()).padStart(15, '0')}.${String(counter).padStart(6, '0')}`;
+    return `${timeOrder(Date.now())}.${String(counter).padStart(6, '0')}`;
   };
 
   async function trim(room: string): Promise<void> {
@@ -63,5 +69,6 @@ export function roomHistory(messages: Collection<Message>, log: Log): RoomHistor
       await messages.deleteMany({ room });
       sinceTrim.delete(room);
     },
+    expire: (now) => messages.deleteMany({ order: { $lt: timeOrder(now - keptMs) } }),
   };
 }

@@ -8,6 +8,8 @@ import { roomHistory } from './rooms.history.ts';
 import { assertJoinable, assertMayChange, assertMaySee, assertRoomName, hearersOf, maxMembers } from './rooms.rules.ts';
 import { type Room, roomsStore } from './rooms.store.ts';
 
+const expireEveryMs = 60 * 60 * 1_000;
+
 export const startRooms: StartService = async (deps) => {
   const store = await roomsStore(deps.stores);
   const { rooms, find } = store;
@@ -83,7 +85,14 @@ export const startRooms: StartService = async (deps) => {
       },
     },
   };
-  return { schemas: implement(roomsContract, handlers, deps.log) };
+  const expire = () =>
+    history.expire(Date.now()).catch((err) => deps.log.warn({ err }, 'old messages could not be dropped'));
+  const expiry = setInterval(expire, expireEveryMs);
+  expiry.unref();
+  return {
+    schemas: implement(roomsContract, handlers, deps.log),
+    stop: async () => clearInterval(expiry),
+  };
 };
 
 function visibleTo(principal: Principal) {

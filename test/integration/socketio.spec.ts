@@ -43,7 +43,11 @@ const connected = async (options: Partial<ManagerOptions & SocketOptions>): Prom
 };
 
 beforeAll(async () => {
-  system = await startOneProcess({ JWT_SECRET: secret, RATE_LIMIT_MESSAGES: '40' });
+  system = await startOneProcess({
+    JWT_SECRET: secret,
+    RATE_LIMIT_MESSAGES: '40',
+    CORS_ORIGINS: 'https://app.example',
+  });
   url = system.httpUrls[0] as string;
   adminToken = await login('admin', system.adminPassword);
 });
@@ -73,6 +77,16 @@ describe('a connection', () => {
   ])('is refused with %s for a token', async (_what, token) => {
     const error = await next(open(token ? { auth: { token } } : {}), 'connect_error');
     expect(error.data).toMatchObject({ code: 'UNAUTHORIZED', message: expect.any(String) });
+  });
+
+  test.each([
+    ['of the same origin is let in', () => url, 'connect'],
+    ['of a listed origin is let in', () => 'https://app.example', 'connect'],
+    ['of another origin is refused', () => 'https://evil.example', 'connect_error'],
+  ])('from a page %s', async (_what, origin, outcome) => {
+    const socket = open({ auth: { token: adminToken }, extraHeaders: { Origin: origin() } });
+    const first = Promise.race(['connect', 'connect_error'].map((name) => next(socket, name).then(() => name)));
+    expect(await first).toBe(outcome);
   });
 
   test('ends when its token expires', async () => {

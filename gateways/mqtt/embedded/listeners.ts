@@ -3,6 +3,7 @@ import { createServer, type Server, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { createWebSocketStream, WebSocketServer } from 'ws';
 import type { Log } from '../../../shared/runtime/log.ts';
+import { isAllowedOrigin } from '../../core/origins.ts';
 import { maxMessageBytes } from '../../core/safe-json.ts';
 import { FrameGuard } from './frames.ts';
 
@@ -90,16 +91,10 @@ function webSocketServer(
     perMessageDeflate: false,
     // MQTT 3.1.1, 6: the subprotocol is required.
     handleProtocols: (protocols) => protocols.has('mqtt') && 'mqtt',
-    verifyClient: ({ origin, req }: { origin?: string; req: IncomingMessage }) => isAllowed(origin, req, origins),
+    verifyClient: ({ req }: { req: IncomingMessage }) => isAllowedOrigin(req, origins),
   });
   sockets.on('connection', (socket, request) => enter(createWebSocketStream(socket), request.socket, request));
   return http;
-}
-
-/** Only browsers send an origin. */
-function isAllowed(origin: string | undefined, request: IncomingMessage, origins: readonly string[]): boolean {
-  if (origin === undefined || origins.includes('*') || origins.includes(origin)) return true;
-  return URL.canParse(origin) && new URL(origin).host === request.headers.host;
 }
 
 const started = (server: Server, port: number, host: string): Promise<void> =>

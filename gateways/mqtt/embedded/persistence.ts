@@ -10,8 +10,6 @@ interface Subscriber {
 export interface SessionAccess {
   readonly sessions: Sessions;
   connectionOf(client: Client): Connection | undefined;
-  /** Whether a stored message may go to whom is connected now. */
-  isFor(connection: Connection, message: Stored): boolean;
 }
 
 /**
@@ -72,11 +70,7 @@ export class SessionPersistence {
   }
 
   outgoingStream(client: Client): Readable {
-    const connection = this.#access.connectionOf(client);
-    if (!connection) return Readable.from([]);
-    const { session } = connection;
-    session.remove((message) => message.cmd === 'publish' && !this.#access.isFor(connection, message));
-    return Readable.from([...session.queue]);
+    return Readable.from([...(this.#sessionOf(client)?.queue ?? [])]);
   }
 
   // Of a QoS 2 message only its id is kept: the message itself was published when it came.
