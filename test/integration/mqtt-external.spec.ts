@@ -242,6 +242,18 @@ describe('events over Mosquitto', () => {
     expect(gateways.every((gateway) => gateway.healthy())).toBe(true);
   });
 
+  test('that the broker did not acknowledge before the connection was lost are given back at once', async () => {
+    const broker = externalBroker({ url: mosquitto.url, baseTopic: 'nestmtx', log: silentLog });
+    await broker.serve(async () => {});
+    await mosquitto.kill('SIGSTOP');
+    const published = broker.publish(['nestmtx/events/camera/1/ready'], '{}', ready('e1'));
+    await mosquitto.kill('SIGKILL');
+    await expect(published).rejects.toThrow();
+    await expect(broker.publish(['nestmtx/events/camera/1/ready'], '{}', ready('e2'))).rejects.toThrow();
+    await broker.close();
+    await mosquitto.restart();
+  });
+
   test('wait for a broker that is not there yet', async () => {
     const { port } = mosquitto;
     await mosquitto.stop();
