@@ -10,7 +10,7 @@ import { anonymous, type Principal } from '../../shared/runtime/principal.ts';
 import { clientAddress } from '../core/address.ts';
 import type { Authenticator, Dispatcher } from '../core/dispatch.types.ts';
 import type { Limit } from '../core/limits.ts';
-import { assertSafeKeys } from '../core/safe-json.ts';
+import { assertSafeKeys, unsafeFailure } from '../core/safe-json.ts';
 import { readJsonBody } from './body.ts';
 import { writeFailure, writeResult } from './reply.ts';
 import { createRouter, type Found } from './router.ts';
@@ -120,6 +120,16 @@ async function readPayload(request: IncomingMessage, route: HttpRoute, query: st
 const isEmptyObject = (value: unknown) =>
   typeof value === 'object' && value !== null && Object.keys(value).length === 0;
 
+/** qs leaves a key `__proto__` out without a word; here it is refused like every other such key. */
+function decodeQueryPart(text: string, decode: (text: string) => string, _charset: string, kind?: 'key' | 'value') {
+  const decoded = decode(text);
+  if (kind === 'key' && decoded.split(/[[\]]/).includes('__proto__')) {
+    const key = '__proto__';
+    throw unsafeFailure({ kind: 'key', key, path: ['payload', key] });
+  }
+  return decoded;
+}
+
 /** A query string as a payload; undefined where it is empty and none is needed. @throws Failure INVALID_REQUEST */
 function readQuery(route: HttpRoute, query: string): unknown {
   if (query === '') return undefined;
@@ -129,6 +139,7 @@ function readQuery(route: HttpRoute, query: string): unknown {
     arrayLimit: 10,
     allowPrototypes: true,
     strictDepth: false,
+    decoder: decodeQueryPart,
   });
   const schema = route.contract.payload;
   const payload = schema ? queryPayload(schema, raw) : raw;

@@ -21,6 +21,7 @@ export class Session {
   private used = 0;
   private running = 0;
   private expiry: NodeJS.Timeout | undefined;
+  private whenIdle: (() => void)[] = [];
 
   constructor(
     socket: Socket,
@@ -52,11 +53,29 @@ export class Session {
       return await work();
     } finally {
       this.running -= 1;
+      // The answer goes out when this promise is awaited, so not before the next turn of the event loop.
+      if (this.running === 0 && this.whenIdle.length > 0) setImmediate(() => this.tellIdle());
     }
+  }
+
+  /** Ends the connection when what runs is answered, at the latest after the milliseconds given. */
+  async end(withinMs: number): Promise<void> {
+    if (this.running > 0) {
+      await new Promise<void>((resolve) => {
+        this.whenIdle.push(resolve);
+        setTimeout(resolve, withinMs).unref();
+      });
+    }
+    this.socket.disconnect(true);
   }
 
   close(): void {
     clearTimeout(this.expiry);
+    this.tellIdle();
+  }
+
+  private tellIdle(): void {
+    for (const tell of this.whenIdle.splice(0)) tell();
   }
 
   private countMessage(): void {

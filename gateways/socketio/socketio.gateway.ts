@@ -34,6 +34,9 @@ export interface SocketioDeps {
 const dialects: readonly Dialect[] = [requestsDialect];
 /** Room beyond the 1 MB of a payload for the envelope around it; the engine closes on larger messages. */
 const maxMessageBytes = 1_048_576 + 16_384;
+/** Milliseconds for the answers of what runs: where the user was revoked (who logs out is told so), and in a drain. */
+const revokedGraceMs = 1_000;
+const drainMs = 11_000;
 
 export async function startSocketioGateway(deps: SocketioDeps): Promise<{ stop(): Promise<void> }> {
   const { config, bus, authenticator, log } = deps;
@@ -48,9 +51,11 @@ export async function startSocketioGateway(deps: SocketioDeps): Promise<{ stop()
   });
   const metrics = socketMetrics(deps.metrics.registry);
   const presence = await presenceReporter(deps.name, bus);
+  const sessions = new Map<string, Session>();
   io.use(handshake(deps, metrics.refused));
   io.on('connection', (socket) => {
     const session = new Session(socket, socket.data.identity, authenticator, config.rateLimitMessages);
+    sessions.set(socket.id, session);
     delete socket.data.identity;
     const { id, username, email, roles } = session.principal;
     socket.join([userRoom(id), ...roles.map(roleRoom)]);
@@ -63,13 +68,16 @@ export async function startSocketioGateway(deps: SocketioDeps): Promise<{ stop()
     });
     socket.on('disconnect', () => {
       session.close();
+      sessions.delete(socket.id);
       metrics.disconnected();
       presence.left(socket.id);
     });
     const packet = (direction: 'in' | 'out') => deps.metrics.packet('socketio', direction);
     for (const dialect of dialects) dialect({ session, dispatcher: deps.dispatcher, packet });
   });
-  authenticator.onRevoked((userId) => io.local.in(userRoom(userId)).disconnectSockets(true));
+  authenticator.onRevoked((userId) => {
+    for (const id of io.sockets.adapter.rooms.get(userRoom(userId)) ?? []) sessions.get(id)?.end(revokedGraceMs);
+  });
 
   const events = await bus.follow({}, async (envelope) => {
     broadcastEvent(io, envelope);
@@ -80,7 +88,7 @@ export async function startSocketioGateway(deps: SocketioDeps): Promise<{ stop()
     async stop() {
       await events.stop();
       io.local.emit('system:reconnect_status', { attempt: 1, delay: 1_000, timestamp: new Date().toISOString() });
-      io.local.disconnectSockets(true);
+      await Promise.all([...sessions.values()].map((session) => session.end(drainMs)));
       await presence.stop();
       // Not io.close(): it would close the server, which is its owner's.
       io.engine.close();
