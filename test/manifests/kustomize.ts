@@ -31,6 +31,8 @@ interface Kustomization {
   namespace?: string;
 }
 
+/** Kubernetes reads YAML 1.1, where 0440 is octal. */
+const yaml = { version: '1.1' } as const;
 const known = new Set([
   ...['apiVersion', 'kind', 'resources', 'patches', 'configMapGenerator', 'secretGenerator'],
   ...['replicas', 'images', 'labels', 'namespace'],
@@ -49,7 +51,7 @@ export async function renderByKubectl(directory: string): Promise<KubeObject[] |
 
 /** The objects of a kustomization, read and merged here: names of generated objects stay without a hash. */
 export async function renderHere(directory: string): Promise<KubeObject[]> {
-  const file = parse(await readFile(join(directory, 'kustomization.yaml'), 'utf8')) as Kustomization;
+  const file = parse(await readFile(join(directory, 'kustomization.yaml'), 'utf8'), yaml) as Kustomization;
   const unknown = Object.keys(file).find((key) => !known.has(key));
   if (unknown) throw new Error(`${directory}/kustomization.yaml: ${unknown} is not understood here`);
   let objects: KubeObject[] = [];
@@ -65,10 +67,17 @@ export async function renderHere(directory: string): Promise<KubeObject[]> {
 export const render = async (directory: string): Promise<KubeObject[]> =>
   (await renderByKubectl(directory)) ?? renderHere(directory);
 
+/** kubectl breaks long base64 into lines, which the API takes. */
+function onOneLine(object: KubeObject): KubeObject {
+  if (object.kind !== 'Secret') return object;
+  const entries = Object.entries(object.data ?? {}).map(([key, value]) => [key, value.replaceAll('\n', '')]);
+  return { ...object, data: Object.fromEntries(entries) };
+}
+
 const documents = (text: string): KubeObject[] =>
-  parseAllDocuments(text).map((document) => {
+  parseAllDocuments(text, yaml).map((document) => {
     if (document.errors[0]) throw document.errors[0];
-    return document.toJS() as KubeObject;
+    return onOneLine(document.toJS() as KubeObject);
   });
 
 const readResource = async (path: string): Promise<KubeObject[]> =>
@@ -93,19 +102,27 @@ async function generate(kind: 'ConfigMap' | 'Secret', one: Generator, directory:
 
 async function applyPatch({ path, patch, target }: Patch, directory: string, objects: KubeObject[]) {
   const text = patch ?? (await readFile(join(directory, path as string), 'utf8'));
-  const { $patch, metadata: _, ...changes } = parse(text) as Tree & { $patch?: string };
+  const { $patch, metadata: _, ...changes } = parse(text, yaml) as Tree & { $patch?: string };
   if ($patch === 'delete') return objects.filter(({ kind }) => kind !== target.kind);
   for (const object of objects) if (object.kind === target.kind) mergeInto(object as unknown as Tree, changes);
   return objects;
 }
 
+interface Owner {
+  replicas?: number;
+  template?: Tree & { spec: { containers: Tree[] } };
+  volumeClaimTemplates?: Tree[];
+}
+
 function finish(object: KubeObject, { namespace, labels, replicas, images }: Kustomization): void {
-  const spec = object.spec as { replicas?: number; template?: { metadata?: Tree; spec: { containers: Tree[] } } };
+  const spec = object.spec as Owner | undefined;
   if (namespace && object.kind !== 'Namespace') Object.assign(object.metadata, { namespace });
   for (const { pairs, includeTemplates } of labels ?? []) {
     mergeInto(object.metadata as unknown as Tree, { labels: pairs });
-    if (includeTemplates && spec?.template)
-      mergeInto(spec.template as unknown as Tree, { metadata: { labels: pairs } });
+    const templates = [spec?.template, ...(spec?.volumeClaimTemplates ?? [])];
+    for (const template of includeTemplates ? templates : []) {
+      if (template) mergeInto(template, { metadata: { labels: pairs } });
+    }
   }
   for (const { name, count } of replicas ?? []) {
     if (object.metadata.name === name && spec && 'replicas' in spec) spec.replicas = count;
