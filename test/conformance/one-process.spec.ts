@@ -1,4 +1,5 @@
+import { protocols } from '../system/clients.ts';
 import { startOneProcess } from '../system/one-process.ts';
 import { conformanceSuite } from './suite.ts';
 
-conformanceSuite(() => startOneProcess(), ['http', 'socketio']);
+conformanceSuite(() => startOneProcess(), protocols);

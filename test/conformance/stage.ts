@@ -40,6 +40,7 @@ export class Stage {
   readonly people: Record<Role, Person>;
   readonly #client: Client;
   readonly #operator: Client;
+  readonly #shared = new Map<string, Promise<unknown>>();
   #count = 0;
   readonly #tag = randomUUID().slice(0, 8);
 
@@ -96,6 +97,13 @@ export class Stage {
   /** The code of an error, or `OK`. */
   async code(ask: Ask, asker: Asker = 'admin'): Promise<string> {
     return codeOf(await this.request(ask, asker));
+  }
+
+  /** Made once for all cases that only look at it. */
+  shared<T>(name: string, make: () => Promise<T>): Promise<T> {
+    const made = this.#shared.get(name) ?? make();
+    this.#shared.set(name, made);
+    return made as Promise<T>;
   }
 
   /** As the first API key over HTTP: what a case needs beforehand, and what must work whoever was locked out. */

@@ -24,19 +24,24 @@ interface Page {
 /** Bounds, order, pages and search are the same whatever is listed. */
 export function listCases({ module, as, key, make, contains, other }: ListOf): Case[] {
   const command = `${module}.list`;
-  const three = async (stage: Stage) => {
+  const makeThree = async (stage: Stage) => {
     const start = stage.unique('list');
     for (const end of ['b', 'c', 'a']) await make(stage, `${start}-${end}`);
     return start;
   };
+  const three = (stage: Stage) => stage.shared(`three ${module}`, () => makeThree(stage));
   const values = ({ items }: Page) => items.map((item) => String(item[key]).slice(-2));
   const sorted = (order: 'asc' | 'desc') => (start: string) => ({
     payload: { search: start, sortBy: [{ key, order }] },
   });
   const refuse = (what: string, payload: object) => bad(command, what, 'INVALID_REQUEST', as, () => ({ payload }));
-  const found = (text: string) => async (stage: Stage) => {
+  const makePattern = async (stage: Stage) => {
     const value = stage.unique('f.*[x](y|z)$');
     await make(stage, value);
+    return value;
+  };
+  const found = (text: string) => async (stage: Stage) => {
+    const value = await stage.shared(`pattern ${module}`, () => makePattern(stage));
     return { payload: { search: text === '' ? value : text } };
   };
 

@@ -44,7 +44,9 @@ async function ask(socket: Socket, { module, command, entity, payload }: Ask): P
   const request = { module, command, requestId, ...(entity !== undefined && { entity }) };
   const byEvent = new Promise<unknown>((resolve) => socket.once(requestId, resolve));
   const cut = new Promise<never>((_resolve, reject) => {
-    socket.once('disconnect', (reason) => reject(new Cut(`cut before the answer to ${module}.${command}: ${reason}`)));
+    // Both answers and the end may come in one chunk: the answers count.
+    const lost = (reason: string) => reject(new Cut(`cut before the answer to ${module}.${command}: ${reason}`));
+    socket.once('disconnect', (reason) => setImmediate(lost, reason));
   });
   cut.catch(() => {});
   const byAck = new Promise<unknown>((resolve) => {
