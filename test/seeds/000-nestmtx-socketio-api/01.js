@@ -1,0 +1,5 @@
+socket.emit('request', {
+  command: 'list',
+  module: 'users',
+  requestId: 'unique-request-id',
+});

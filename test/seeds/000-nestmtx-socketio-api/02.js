@@ -1,0 +1,3 @@
+socket.on('unique-request-id', (response) => {
+  console.log('Received response:', response);
+});
