@@ -33,6 +33,14 @@ describe('the history of a room', () => {
     expect(await history.read('a', { limit: 10, before: 'nope' })).toEqual([]);
   });
 
+  test('is cut at 512 KB, but never to nothing', async () => {
+    for (let n = 1; n <= 4; n++) await history.append('a', from, `${n}${'x'.repeat(200 * 1_024)}`);
+    const page = await history.read('a', { limit: 10 });
+    expect(page.map(({ message }) => String(message)[0])).toEqual(['3', '4']);
+    await history.append('a', from, `5${'x'.repeat(600 * 1_024)}`);
+    expect(await history.read('a', { limit: 10 })).toHaveLength(1);
+  });
+
   test('keeps its newest messages only', async () => {
     for (let n = 1; n <= maxHistory + 120; n++) await history.append('a', from, n);
     const kept = await store.messages.count({ room: 'a' });

@@ -21,9 +21,22 @@ export interface RoomHistory {
 
 const keptMs = 30 * 24 * 60 * 60 * 1_000;
 
+/** An answer has to fit into one message between two processes. */
+const maxAnswerBytes = 512 * 1_024;
+
 /** Rooms are trimmed every so many messages of this process: never more than this above the bound per process. */
 const trimEvery = 50;
 const maxTracked = 10_000;
+
+/** As many of the newest messages as have so many bytes of JSON together, and at least one. */
+function newestWithin(newestFirst: Message[], bytes: number): Message[] {
+  let left = bytes;
+  const end = newestFirst.findIndex(({ message }) => {
+    left -= Buffer.byteLength(JSON.stringify(message));
+    return left < 0;
+  });
+  return end === -1 ? newestFirst : newestFirst.slice(0, Math.max(1, end));
+}
 
 /** Sorts like the time, in ms. */
 const timeOrder = (time: number) => String(time).padStart(15, '0');
@@ -63,7 +76,7 @@ export function roomHistory(messages: Collection<Message>, log: Log): RoomHistor
       if (mark === null || (mark && mark.room !== room)) return [];
       const filter = mark ? { room, order: { $lt: mark.order } } : { room };
       const found = await messages.find(filter, { limit, sort: [{ key: 'order', order: 'desc' }] });
-      return found.reverse().map(item);
+      return newestWithin(found, maxAnswerBytes).reverse().map(item);
     },
     async forget(room) {
       await messages.deleteMany({ room });

@@ -96,7 +96,7 @@ export const roomsContract = service({
           result: roomMessage,
         }),
         history: action({
-          summary: 'The newest messages of a room, oldest first; `before` is the id of a message',
+          summary: 'The newest messages of a room, oldest first, at most 512 KB; `before` is the id of a message',
           access: 'user',
           entity: 'required',
           payload: z.strictObject({

@@ -1,5 +1,6 @@
 import moleculer from 'moleculer';
 import { Events, type Msg, type NatsConnection } from 'nats';
+import { Failure } from '../contracts/index.ts';
 import { decodeResponse, encodeResponse, type ResponsePayload } from './nats.responses.ts';
 
 interface Outgoing {
@@ -21,7 +22,9 @@ type Packet = ReturnType<moleculer.Transporters.Base['deserialize']>;
 const responseType = 'RES';
 const probeEveryMs = 500;
 const disconnectGraceMs = 1_000;
+const defaultMaxBytes = 1_048_576;
 const nothing = new Uint8Array();
+const tooLarge = () => new Failure('PAYLOAD_TOO_LARGE', 'The answer is larger than the NATS servers carry');
 
 /**
  * Moleculer over a NATS connection that its owner shares with the bus. Three things the stock transporter does not do:
@@ -86,6 +89,7 @@ export class NatsTransporter extends moleculer.Transporters.Base {
   }
 
   override send(subject: string, data: Buffer, meta?: SendMeta): Promise<void> {
+    if (data.length > this.maxBytes) return Promise.reject(new Failure('PAYLOAD_TOO_LARGE'));
     const target = meta?.packet?.type === 'REQ' ? meta.packet.target : undefined;
     this.queue.push({ subject, data, reply: target ? this.noResponderSubject(target) : undefined });
     if (!this.scheduled) {
@@ -98,7 +102,16 @@ export class NatsTransporter extends moleculer.Transporters.Base {
   override serialize(packet: Packet): Buffer {
     const payload = packet.payload as ResponsePayload;
     if (packet.type !== responseType || payload.stream) return super.serialize(packet);
-    return encodeResponse({ ...payload, ver: this.broker.PROTOCOL_VERSION, sender: this.nodeID });
+    const head = { ver: this.broker.PROTOCOL_VERSION, sender: this.nodeID };
+    const bytes = encodeResponse({ ...payload, ...head });
+    if (bytes.length <= this.maxBytes) return bytes;
+    const error = this.broker.errorRegenerator?.extractPlainError(tooLarge(), payload);
+    return encodeResponse({ id: payload.id, success: false, error, ...head });
+  }
+
+  /** What NATS carries in one message; nats.js throws for more. */
+  private get maxBytes(): number {
+    return this.nats.info?.max_payload ?? defaultMaxBytes;
   }
 
   override deserialize(type: string, bytes: Buffer): Packet {

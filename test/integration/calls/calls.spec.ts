@@ -82,6 +82,15 @@ describe('a call over NATS', () => {
     await expect(call('read', { entity: 'a\u0000b' })).rejects.toMatchObject({ type: 'INVALID_REQUEST' });
   });
 
+  test('that is larger than NATS carries is refused, either way, and the next one works', async () => {
+    await lab('a');
+    const large = await failure(call('create', { payload: { name: 'x'.repeat(1_100_000) } }));
+    expect(large.type).toBe('PAYLOAD_TOO_LARGE');
+    const answer = await failure(call('list', { payload: { letters: 1_100_000 } }));
+    expect(answer.type).toBe('PAYLOAD_TOO_LARGE');
+    expect(await call('list', { payload: { letters: 3 } })).toEqual({ letters: 'xxx' });
+  });
+
   test('that fails unexpectedly tells nothing of why', async () => {
     await lab('a');
     const { type, text } = await failure(call('break'));

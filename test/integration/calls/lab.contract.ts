@@ -21,6 +21,12 @@ export const labContract = service({
           payload: z.strictObject({ name: z.string() }),
           result: z.object({ name: z.string() }),
         }),
+        list: action({
+          summary: 'So many letters',
+          access: 'anyone',
+          payload: z.strictObject({ letters: z.int() }),
+          result: z.object({ letters: z.string() }),
+        }),
         hang: action({ summary: 'Never answers', access: 'anyone', result: z.null() }),
         break: action({ summary: 'Fails unexpectedly', access: 'anyone', result: z.null() }),
         narrow: action({

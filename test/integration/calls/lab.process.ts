@@ -14,6 +14,7 @@ const handlers = {
   lab: {
     read: async () => name,
     create: async ({ payload }: { payload: { name: string } }) => ({ ...payload, secret: 'x' }),
+    list: async ({ payload }: { payload: { letters: number } }) => ({ letters: 'x'.repeat(payload.letters) }),
     hang: () => {
       say('hanging');
       return forever();
