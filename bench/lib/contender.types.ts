@@ -2,7 +2,7 @@ import type { Protocol } from './load.types.ts';
 
 export type Mode = 'one process' | 'distributed';
 export type StoreKind = 'memory' | 'mongodb';
-export type ContenderName = 'trigate' | 'moleculer-web' | 'nestjs';
+export type ContenderName = 'trigate' | 'moleculer-web' | 'nestjs' | 'nestjs-without-auth';
 
 /** What a contender is started with. */
 export interface StartOptions {
@@ -19,5 +19,6 @@ export interface Contender {
   urls: Partial<Record<Protocol, string>>;
   /** Its own processes, without NATS, the MQTT broker and the database. */
   pids: readonly number[];
+  helperPids: readonly number[];
   stop(): Promise<void>;
 }

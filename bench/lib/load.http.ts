@@ -10,9 +10,9 @@ const listPath = '/api/cameras?page=1&itemsPerPage=10';
  * are read, as clients do and as those of Socket.IO cannot help but do.
  */
 export async function loadHttp(options: LoadOptions): Promise<LoadResult> {
-  const { url, token, ids, operation, inFlight, pids } = options;
+  const { url, token, ids, operation, inFlight } = options;
   const paths = operation === 'read' ? ids.map((id) => `/api/cameras/${id}`) : [listPath];
-  let measure = new Measure(pids);
+  let measure = new Measure(options);
   const read = (status: number, body: string) => {
     if (status !== 200 || (JSON.parse(body) as { success?: boolean }).success === false) measure.failures += 1;
   };
@@ -35,7 +35,7 @@ export async function loadHttp(options: LoadOptions): Promise<LoadResult> {
     measure.failures += 1;
   });
   await delay(options.warmupMs);
-  measure = new Measure(pids);
+  measure = new Measure(options);
   await delay(options.durationMs);
   const result = measure.result();
   run.stop();

@@ -7,8 +7,8 @@ export type Ask = (slot: number, entity: string) => Promise<boolean>;
 
 /** Keeps `inFlight` slots busy, warms up, measures. */
 export async function loadSlots(options: LoadOptions, ask: Ask): Promise<LoadResult> {
-  const { ids, inFlight, pids } = options;
-  let measure = new Measure(pids);
+  const { ids, inFlight } = options;
+  let measure = new Measure(options);
   let running = true;
   let turn = 0;
   const slots = Array.from({ length: inFlight }, async (_, slot) => {
@@ -20,7 +20,7 @@ export async function loadSlots(options: LoadOptions, ask: Ask): Promise<LoadRes
     }
   });
   await delay(options.warmupMs);
-  measure = new Measure(pids);
+  measure = new Measure(options);
   await delay(options.durationMs);
   const result = measure.result();
   running = false;

@@ -16,6 +16,8 @@ export interface LoadOptions {
   durationMs: number;
   /** Processes of the contender, whose CPU time is told with the result. */
   pids: readonly number[];
+  /** Of the servers beside it: NATS, the MQTT broker. */
+  helperPids: readonly number[];
   /** Whether requests carry the token because the broker, not the gateway, knows the client. */
   tokenInPayload: boolean;
 }
@@ -30,4 +32,6 @@ export interface LoadResult {
   failures: number;
   /** CPU time of the contender's processes per request, in microseconds; null where the system does not tell. */
   cpuMicros: number | null;
+  /** Share of the machine's CPU time (0 to 1) that went to processes that are no part of the bench; null likewise. */
+  foreign: number | null;
 }

@@ -40,13 +40,12 @@ async function oneProcess(options: StartOptions, started: Started): Promise<Cont
   const [http, mqtt] = (await freePorts(2)) as [number, number];
   const env = { ...settings(options), HTTP_PORT: `${http}`, MQTT_PORT: `${mqtt}`, DATA_DIR: folder };
   await started.node('trigate', ['main.ts'], env, ready(http));
-  const urls = { http: local(http), socketio: local(http), mqtt: `mqtt://127.0.0.1:${mqtt}` };
-  return { urls, pids: started.pids, stop: () => started.stop() };
+  return started.contender({ http: local(http), socketio: local(http), mqtt: `mqtt://127.0.0.1:${mqtt}` });
 }
 
 async function distributed(options: StartOptions, started: Started): Promise<Contender> {
-  const nats = started.add(await startNats());
-  const broker = started.add(await startMosquitto({ packetLog: false }));
+  const nats = started.helper(await startNats());
+  const broker = started.helper(await startMosquitto({ packetLog: false }));
   const [services, http, socketio, mqtt] = (await freePorts(4)) as [number, number, number, number];
   const env = { ...settings(options), NATS_URL: nats.url, MONGODB_URL: options.mongodbUrl, MQTT_URL: broker.url };
   const all = ['auth', 'users', 'cameras', 'credentials', 'rooms', 'presence', 'streams'];
@@ -57,8 +56,7 @@ async function distributed(options: StartOptions, started: Started): Promise<Con
   await gateway('http', http, { HTTP_PORT: `${http}` });
   await gateway('socketio', socketio, { SOCKETIO_PORT: `${socketio}` });
   await gateway('mqtt', mqtt, { METRICS_PORT: `${mqtt}` });
-  const urls = { http: local(http), socketio: local(socketio), mqtt: broker.url };
-  return { urls, pids: started.pids, stop: () => started.stop() };
+  return started.contender({ http: local(http), socketio: local(socketio), mqtt: broker.url });
 }
 
 const local = (port: number) => `http://127.0.0.1:${port}`;

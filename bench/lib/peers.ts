@@ -16,29 +16,37 @@ export async function installPeers(): Promise<void> {
   if (!there) await promisify(execFile)('npm', ['ci', '--ignore-scripts'], { cwd: folder, timeout: 180_000 });
 }
 
+const peers = {
+  'moleculer-web': { file: 'moleculer.cjs', auth: 'on' },
+  nestjs: { file: 'nest.cjs', auth: 'on' },
+  'nestjs-without-auth': { file: 'nest.cjs', auth: 'off' },
+} as const;
+export type PeerName = keyof typeof peers;
+
 /** @param recordsFile JSON with the records that are served where the store is memory */
-export async function startPeer(file: string, options: StartOptions, recordsFile: string): Promise<Contender> {
+export async function startPeer(name: PeerName, options: StartOptions, recordsFile: string): Promise<Contender> {
+  const { file, auth } = peers[name];
   const started = new Started();
   try {
     const [port] = (await freePorts(1)) as [number];
     const url = `http://127.0.0.1:${port}`;
     const common = {
       BENCH_PORT: `${port}`,
+      BENCH_AUTH: auth,
       BENCH_RECORDS: recordsFile,
       BENCH_MONGODB_URL: options.mongodbUrl,
       JWT_SECRET: options.jwtSecret,
     };
-    // Without a token each peer answers 401 as soon as it listens.
-    const up = answers(`${url}/api/cameras`, 401);
+    const up = answers(`${url}/`, 404);
     if (options.mode === 'one process') {
       await started.node(file, [`bench/peers/${file}`, 'all'], common, up);
     } else {
-      const nats = started.add(await startNats({ jetstream: false }));
+      const nats = started.helper(await startNats({ jetstream: false }));
       const env = { ...common, NATS_URL: nats.url };
       await started.node(`${file} service`, [`bench/peers/${file}`, 'service'], env, async () => true);
       await started.node(`${file} gateway`, [`bench/peers/${file}`, 'gateway'], env, up);
     }
-    return { urls: { http: url }, pids: started.pids, stop: () => started.stop() };
+    return started.contender({ http: url });
   } catch (error) {
     await started.stop();
     throw error;

@@ -10,6 +10,8 @@ export interface Plan {
   inFlight: number;
   /** Over which Socket.IO and MQTT spread them; HTTP has a connection for each. */
   connections: number;
+  /** Milliseconds after which disturbed measurements are no longer repeated. */
+  repeatForMs: number;
   series: readonly Series[];
 }
 
@@ -23,7 +25,8 @@ export interface Series {
   rounds: number;
 }
 
-const allContenders = ['trigate', 'moleculer-web', 'nestjs'] as const;
+const usualContenders = ['trigate', 'moleculer-web', 'nestjs'] as const;
+const allContenders = [...usualContenders, 'nestjs-without-auth'] as const;
 const allProtocols = ['http', 'socketio', 'mqtt'] as const;
 
 /** @throws TypeError for an argument that is not known */
@@ -37,7 +40,7 @@ export function planOf(args: readonly string[]): Plan {
       connections: { type: 'string', default: '16' },
       mode: { type: 'string', default: 'one,distributed' },
       store: { type: 'string', default: 'memory,mongodb' },
-      contenders: { type: 'string', default: allContenders.join() },
+      contenders: { type: 'string', default: usualContenders.join() },
       protocols: { type: 'string', default: allProtocols.join() },
       operations: { type: 'string', default: 'read,list' },
     },
@@ -66,6 +69,7 @@ export function planOf(args: readonly string[]): Plan {
     warmupMs: quick ? 1_000 : 1_500,
     durationMs,
     inFlight: 64,
+    repeatForMs: quick ? 20_000 : 60_000,
     connections: Number(values.connections),
     series,
   };

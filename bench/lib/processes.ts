@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { freePort } from '../../test/servers/ports.ts';
 import { type Running, start } from '../../test/servers/process.ts';
+import type { Contender } from './contender.types.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
 const readyMs = 30_000;
@@ -9,10 +10,21 @@ const readyMs = 30_000;
 export class Started {
   readonly #stops: (() => Promise<unknown>)[] = [];
   readonly pids: number[] = [];
+  readonly helperPids: number[] = [];
 
   add<T extends { stop(): Promise<unknown> }>(server: T): T {
     this.#stops.push(() => server.stop());
     return server;
+  }
+
+  /** A server that is no part of a contender. */
+  helper<T extends { pid: number; stop(): Promise<unknown> }>(server: T): T {
+    this.helperPids.push(server.pid);
+    return this.add(server);
+  }
+
+  contender(urls: Contender['urls']): Contender {
+    return { urls, pids: this.pids, helperPids: this.helperPids, stop: () => this.stop() };
   }
 
   /** Runs a file of the project on this Node.js; its CPU time counts as the contender's. */

@@ -54,7 +54,7 @@ export async function giveToPeers(records: readonly Camera[], file: string, mong
 }
 
 /** A contender that answers less would be quicker for the wrong reason. @throws Error that says what differs */
-export async function checkAnswers(url: string, { token, ids }: Login, model: Camera): Promise<void> {
+export async function checkAnswers(url: string, { token, ids }: Login, model: Camera, auth: boolean): Promise<void> {
   await until('an answer', async () => (await get(`${url}/api/cameras/${ids[0]}`, token)).status === 200);
   const read = await (await get(`${url}/api/cameras/${ids[0]}`, token)).text();
   const list = await (await get(`${url}/api/cameras?page=1&itemsPerPage=10`, token)).text();
@@ -67,6 +67,7 @@ export async function checkAnswers(url: string, { token, ids }: Login, model: Ca
   const size = JSON.stringify(model).length;
   if (Math.abs(read.length - size) > 8) throw new Error(`a record has ${read.length} bytes, not ${size}`);
   if (items.length !== 10 || total !== cameras) throw new Error(`a list has ${items.length} of ${total}`);
+  if (!auth) return;
   const stranger = await fetch(`${url}/api/cameras/${ids[0]}`, { headers: { authorization: 'Bearer no-token' } });
   if (stranger.status !== 401) throw new Error(`a bad token is answered ${stranger.status}`);
 }

@@ -15,6 +15,8 @@ export interface Row {
   p99: number;
   cpuMicros: number | null;
   failures: number;
+  /** The median share of the machine that others had. */
+  foreign: number | null;
   /** Requests per second beside NestJS over HTTP doing the same in the same rounds. */
   toNest: number | null;
 }
@@ -37,13 +39,17 @@ export function rowsOf(samples: readonly Sample[]): Row[] {
   const rows = [...groups.values()].map((group) => {
     const { contender, protocol, operation, mode, store } = group[0] as Sample;
     const of = (key: 'requestsPerSecond' | 'p50' | 'p99') => median(group.map((sample) => sample[key]));
-    const cpu = group.flatMap(({ cpuMicros }) => cpuMicros ?? []);
+    const known = (key: 'cpuMicros' | 'foreign') => {
+      const values = group.flatMap((sample) => sample[key] ?? []);
+      return values.length > 0 ? median(values) : null;
+    };
     return {
       ...{ contender, protocol, operation, mode, store },
       requestsPerSecond: of('requestsPerSecond'),
       p50: of('p50'),
       p99: of('p99'),
-      cpuMicros: cpu.length > 0 ? median(cpu) : null,
+      cpuMicros: known('cpuMicros'),
+      foreign: known('foreign'),
       failures: group.reduce((sum, { failures }) => sum + failures, 0),
       toNest: null,
     };
@@ -97,6 +103,7 @@ export function tableOf(rows: readonly Row[]): string {
     'p50 ms',
     'p99 ms',
     'CPU µs',
+    'others',
     'to NestJS',
   ];
   const body = rows.map((row) => [
@@ -109,6 +116,7 @@ export function tableOf(rows: readonly Row[]): string {
     row.p50.toFixed(2),
     row.p99.toFixed(2),
     row.cpuMicros === null ? '–' : row.cpuMicros.toFixed(0),
+    row.foreign === null ? '–' : `${(row.foreign * 100).toFixed(0)} %`,
     row.toNest === null ? '–' : `${row.toNest.toFixed(2)} ×`,
     ...(row.failures > 0 ? [`${row.failures} FAILED`] : []),
   ]);

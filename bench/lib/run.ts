@@ -7,7 +7,7 @@ import { startMongo } from '../../test/servers/mongodb.ts';
 import type { Contender, ContenderName, StartOptions } from './contender.types.ts';
 import type { LoadOptions, LoadResult, Operation, Protocol } from './load.types.ts';
 import { startOurs } from './ours.ts';
-import { startPeer } from './peers.ts';
+import { type PeerName, startPeer } from './peers.ts';
 import type { Plan, Series } from './plan.ts';
 import { checkAnswers, giveToPeers, type Login, prepareOurs, recordsOf } from './records.ts';
 
@@ -21,7 +21,6 @@ export interface Sample extends LoadResult {
 }
 
 const loader = new URL('./load.ts', import.meta.url).pathname;
-const peerFiles = { 'moleculer-web': 'moleculer.cjs', nestjs: 'nest.cjs' } as const;
 
 type Camera = Awaited<ReturnType<typeof recordsOf>>[number];
 /** What one series hands from contender to contender. */
@@ -60,12 +59,12 @@ async function runContender(name: ContenderName, series: Series, plan: Plan, sha
   const { options } = shared;
   const contender = await (name === 'trigate'
     ? startOurs(options)
-    : startPeer(peerFiles[name], options, shared.recordsFile));
+    : startPeer(name as PeerName, options, shared.recordsFile));
   try {
     const login = name === 'trigate' ? await prepare(contender, shared) : shared.login;
     const [model] = shared.records ?? [];
     if (!login || !model) throw new Error('the peers serve the records of Trigate, which runs first');
-    await checkAnswers(contender.urls.http as string, login, model);
+    await checkAnswers(contender.urls.http as string, login, model, name !== 'nestjs-without-auth');
     const samples: Omit<Sample, 'round'>[] = [];
     for (const protocol of series.protocols) {
       const url = contender.urls[protocol];
@@ -107,11 +106,29 @@ async function load(
     warmupMs,
     durationMs,
     pids: contender.pids,
+    helperPids: contender.helperPids,
     tokenInPayload: mode === 'distributed',
   };
-  const result = await inProcess(options);
+  const result = await undisturbed(options, plan);
   if (result.requests === 0) throw new Error(`${target.protocol} ${target.operation}: nothing was answered`);
   return result;
+}
+
+/** More of the machine's CPU time than this for others, and a measurement says more about them. */
+const mostForeign = 0.08;
+const tries = 3;
+let repeatedMs = 0;
+
+/** Measures again while others use the machine, within bounds; the least disturbed measurement counts. */
+async function undisturbed(options: LoadOptions, plan: Plan): Promise<LoadResult> {
+  let best = await inProcess(options);
+  for (let attempt = 2; attempt <= tries && (best.foreign ?? 0) > mostForeign; attempt += 1) {
+    if (repeatedMs > plan.repeatForMs) break;
+    repeatedMs += options.warmupMs + options.durationMs;
+    const again = await inProcess(options);
+    if ((again.foreign ?? 0) < (best.foreign ?? 0)) best = again;
+  }
+  return best;
 }
 
 /** @throws Error where the load process ends before it answers, or takes far too long */

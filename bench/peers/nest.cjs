@@ -1,7 +1,7 @@
 'use strict';
 /**
  * NestJS 11 on Fastify, with its NATS microservice, as its guides show them: `node nest.cjs all|gateway|service`.
- * Needs BENCH_PORT, JWT_SECRET, NATS_URL (unless `all`) and what store.cjs needs.
+ * Needs BENCH_PORT, BENCH_AUTH (`off`: no guard), JWT_SECRET, NATS_URL (unless `all`) and what store.cjs needs.
  */
 const { method, property, type } = require('./nest.decorate.cjs');
 const common = require('@nestjs/common');
@@ -40,6 +40,8 @@ class BearerGuard {
 }
 type(BearerGuard, [common.Injectable()], [common.Inject(JwtService)]);
 
+const guards = process.env.BENCH_AUTH === 'off' ? [] : [BearerGuard];
+
 /** Asks the service over NATS, or the store where both are in this process. */
 class CamerasController {
   constructor(source) {
@@ -56,7 +58,7 @@ method(CamerasController, 'list', [common.Get()], { parameters: [common.Query()]
 method(CamerasController, 'read', [common.Get(':id')], { parameters: [common.Param('id')], types: [String] });
 type(
   CamerasController,
-  [common.Controller('api/cameras'), common.UseGuards(BearerGuard)],
+  [common.Controller('api/cameras'), common.UseGuards(...guards)],
   [common.Inject(role === 'all' ? 'STORE' : 'CAMERAS')],
 );
 
