@@ -1,0 +1,97 @@
+import { randomBytes } from 'node:crypto';
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import jwt from 'jsonwebtoken';
+import type { Socket } from 'socket.io-client';
+import { type Person, Stage } from '../conformance/stage.ts';
+import { openMqtt } from '../system/clients/mqtt.client.ts';
+import { openSocket } from '../system/clients/socketio.client.ts';
+import { within } from '../system/clients/wait.ts';
+import { startDistributed } from '../system/distributed.ts';
+import { startOneProcess } from '../system/one-process.ts';
+import type { System } from '../system/system.ts';
+
+/** A connection ends this many milliseconds, at most, after what let it in did. */
+const endsWithin = 2_000;
+const secret = randomBytes(32).toString('base64url');
+
+let distributed: System;
+let one: System;
+let stage: Stage;
+let oneStage: Stage;
+const cleanups: (() => unknown)[] = [];
+
+beforeAll(async () => {
+  [distributed, one] = await Promise.all([
+    startDistributed({ JWT_SECRET: secret }, { http: 1, socketio: 2, mqtt: 0 }),
+    startOneProcess(),
+  ]);
+  [stage, oneStage] = [await Stage.open('http', distributed), await Stage.open('http', one)];
+}, 60_000);
+afterAll(async () => {
+  await Promise.all([distributed?.stop(), one?.stop()]);
+}, 30_000);
+afterEach(async () => {
+  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
+});
+
+async function socketOn(url: string, token: string): Promise<Socket> {
+  const socket = await openSocket(url, token);
+  cleanups.push(() => socket.disconnect());
+  return socket;
+}
+const ended = (socket: Socket) =>
+  within(new Promise((resolve) => socket.once('disconnect', resolve)), 'the end of a socket', endsWithin);
+
+const ways: [how: string, revoke: (person: Person) => Promise<unknown>][] = [
+  ['logs out', (person) => stage.ok({ module: 'auth', command: 'delete' }, person)],
+  ['is deleted', ({ id }) => stage.operator({ module: 'users', command: 'delete', entity: id })],
+  [
+    'may not log in any more',
+    ({ id }) => stage.operator({ module: 'users', command: 'update', entity: id, payload: { can_login: false } }),
+  ],
+];
+
+test.each(ways)('every socket of a user who %s ends, on every gateway, and nobody else’s', async (_how, revoke) => {
+  const [person, other] = [await stage.person(), await stage.person()];
+  const sockets = await Promise.all(distributed.socketioUrls.map((url) => socketOn(url, person.token)));
+  const staying = await socketOn(distributed.socketioUrls[0] as string, other.token);
+  const ends = Promise.all(sockets.map(ended));
+  await revoke(person);
+  expect(await ends).toEqual(['io server disconnect', 'io server disconnect']);
+  for (const url of distributed.socketioUrls) {
+    await expect(openSocket(url, person.token)).rejects.toMatchObject({ data: { code: 'UNAUTHORIZED' } });
+  }
+  expect(staying.connected).toBe(true);
+});
+
+test('a socket ends with its token’s time', async () => {
+  const person = await stage.person();
+  const claims = jwt.decode(person.token) as jwt.JwtPayload;
+  const exp = Math.floor(Date.now() / 1_000) + 2;
+  const socket = await socketOn(distributed.socketioUrls[0] as string, jwt.sign({ ...claims, exp }, secret));
+  await within(new Promise((resolve) => socket.once('disconnect', resolve)), 'the end of a socket', 2_000 + endsWithin);
+  expect(Date.now()).toBeGreaterThanOrEqual(exp * 1_000);
+});
+
+test('an MQTT connection that logged in with its bearer ends when the user logs out', async () => {
+  const person = await oneStage.person();
+  const client = await openMqtt(one.mqttUrls[0] as string, { username: 'x', password: person.token });
+  cleanups.push(() => client.endAsync(true));
+  const closed = new Promise((resolve) => client.once('close', () => resolve('closed')));
+  await oneStage.ok({ module: 'auth', command: 'delete' }, person);
+  expect(await within(closed, 'the end of the connection', endsWithin)).toBe('closed');
+  await expect(openMqtt(one.mqttUrls[0] as string, { username: 'x', password: person.token })).rejects.toThrow();
+});
+
+test('who logs out over MQTT, logged in with the bearer, is answered first', async () => {
+  const person = await oneStage.person();
+  const client = await openMqtt(one.mqttUrls[0] as string, { username: 'x', password: person.token });
+  cleanups.push(() => client.endAsync(true));
+  await client.subscribeAsync('nestmtx/responses/bye', { qos: 1 });
+  const answered = new Promise((resolve) => client.once('message', (topic) => resolve(topic)));
+  const closed = new Promise((resolve) => client.once('close', () => resolve('closed')));
+  const request = { module: 'auth', command: 'delete', requestId: 'bye' };
+  client.publish('nestmtx/requests', JSON.stringify(request), { qos: 1 }, () => {});
+  expect(await within(Promise.race([answered, closed]), 'the answer', 5_000)).toBe('nestmtx/responses/bye');
+  expect(await within(closed, 'the end of the connection', endsWithin)).toBe('closed');
+});
