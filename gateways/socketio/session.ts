@@ -42,6 +42,16 @@ export class Session {
     return this.token === undefined ? this.principal : this.authenticator.bearer(this.token);
   }
 
+  /** Whether who is connected would be let in again. */
+  async standing(): Promise<'good' | 'ended' | 'unknown'> {
+    try {
+      await this.currentPrincipal();
+      return 'good';
+    } catch (error) {
+      return error instanceof Failure && error.type === 'UNAUTHORIZED' ? 'ended' : 'unknown';
+    }
+  }
+
   /** Runs one request within the limits of the connection. @throws Failure RATE_LIMITED, and what `work` throws */
   async within<T>(work: () => Promise<T>): Promise<T> {
     this.countMessage();

@@ -16,6 +16,7 @@ import type { Dialect } from './dialects/dialect.ts';
 import { requestsDialect } from './dialects/requests.dialect.ts';
 import { broadcastEvent, roleRoom, userRoom } from './events.ts';
 import { socketMetrics } from './metrics.ts';
+import { rechecker } from './recheck.ts';
 import { Session } from './session.ts';
 
 export interface SocketioDeps {
@@ -78,6 +79,7 @@ export async function startSocketioGateway(deps: SocketioDeps): Promise<{ stop()
   authenticator.onRevoked((userId) => {
     for (const id of io.sockets.adapter.rooms.get(userRoom(userId)) ?? []) sessions.get(id)?.end(revokedGraceMs);
   });
+  bus.onGap(rechecker(sessions, revokedGraceMs));
 
   const events = await bus.follow({}, async (envelope) => {
     broadcastEvent(io, envelope);

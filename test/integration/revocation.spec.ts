@@ -6,7 +6,7 @@ import { type Person, Stage } from '../conformance/stage.ts';
 import { openMqtt } from '../system/clients/mqtt.client.ts';
 import { openSocket } from '../system/clients/socketio.client.ts';
 import { within } from '../system/clients/wait.ts';
-import { startDistributed } from '../system/distributed.ts';
+import { type Distributed, startDistributed } from '../system/distributed.ts';
 import { startOneProcess } from '../system/one-process.ts';
 import type { System } from '../system/system.ts';
 
@@ -14,7 +14,7 @@ import type { System } from '../system/system.ts';
 const endsWithin = 2_000;
 const secret = randomBytes(32).toString('base64url');
 
-let distributed: System;
+let distributed: Distributed;
 let one: System;
 let stage: Stage;
 let oneStage: Stage;
@@ -22,7 +22,7 @@ const cleanups: (() => unknown)[] = [];
 
 beforeAll(async () => {
   [distributed, one] = await Promise.all([
-    startDistributed({ JWT_SECRET: secret }, { http: 1, socketio: 2, mqtt: 0 }),
+    startDistributed({ JWT_SECRET: secret }, { http: 1, socketio: 2, mqtt: 0 }, ['socketio-2']),
     startOneProcess(),
   ]);
   [stage, oneStage] = [await Stage.open('http', distributed), await Stage.open('http', one)];
@@ -61,6 +61,19 @@ test.each(ways)('every socket of a user who %s ends, on every gateway, and nobod
   for (const url of distributed.socketioUrls) {
     await expect(openSocket(url, person.token)).rejects.toMatchObject({ data: { code: 'UNAUTHORIZED' } });
   }
+  expect(staying.connected).toBe(true);
+});
+
+test('a gateway that was cut off while a user logged out ends the sockets when it is back', async () => {
+  const [person, other] = [await stage.person(), await stage.person()];
+  const url = distributed.socketioUrls[1] as string;
+  const [socket, staying] = [await socketOn(url, person.token), await socketOn(url, other.token)];
+  const end = within(new Promise((resolve) => socket.once('disconnect', resolve)), 'the end of the socket', 20_000);
+  distributed.natsLink.cut();
+  await stage.ok({ module: 'auth', command: 'delete' }, person);
+  expect(socket.connected).toBe(true);
+  distributed.natsLink.restore();
+  expect(await end).toBe('io server disconnect');
   expect(staying.connected).toBe(true);
 });
 

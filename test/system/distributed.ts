@@ -18,6 +18,8 @@ export interface Distributed extends System {
   readonly mosquitto: NonNullable<System['mosquitto']>;
   /** Between the services and their MongoDB. */
   readonly mongodb: TcpProxy;
+  /** Between NATS and the processes that were named `behind` it. */
+  readonly natsLink: TcpProxy;
 }
 
 /** Which services share a process: those without which nobody gets in, and the others. */
@@ -35,6 +37,7 @@ async function startServers(cleanup: Cleanup) {
     startMongo().then((one) => cleanup.add(one, () => one.stop())),
     startShippedMosquitto().then((one) => cleanup.add(one, () => one.stop())),
   ]);
+  const natsLink = cleanup.add(await startProxy(nats.port), (proxy) => proxy.close());
   const address = new URL(mongo.url);
   const mongodb = cleanup.add(await startProxy(Number(address.port)), (proxy) => proxy.close());
   address.host = `127.0.0.1:${mongodb.port}`;
@@ -49,13 +52,17 @@ async function startServers(cleanup: Cleanup) {
     ENCRYPTION_KEYS: `test:${randomBytes(32).toString('base64')}`,
     HOST: '127.0.0.1',
   };
-  return { nats, mosquitto, mongodb, env };
+  return { nats, natsLink, mosquitto, mongodb, env };
 }
 
-/** Every process by its own command, services and gateways at once, as an orchestrator does it. */
+/**
+ * Every process by its own command, services and gateways at once, as an orchestrator does it. Those named in `behind`
+ * reach NATS through a link that can be cut.
+ */
 export function startDistributed(
   more: Env = {},
   scale: Scale = { http: 1, socketio: 1, mqtt: 1 },
+  behind: readonly string[] = [],
 ): Promise<Distributed> {
   return guarded(async (cleanup) => {
     const { env, ...servers } = await startServers(cleanup);
@@ -64,7 +71,8 @@ export function startDistributed(
     const run = async (name: string, args: readonly string[], portName: string) => {
       const port = await freePort();
       const operatorUrl = `http://127.0.0.1:${port}`;
-      const product = { name, args, operatorUrl, env: { ...all, [portName]: String(port) } };
+      const nats = behind.includes(name) ? { NATS_URL: `nats://127.0.0.1:${servers.natsLink.port}` } : {};
+      const product = { name, args, operatorUrl, env: { ...all, ...nats, [portName]: String(port) } };
       processes[name] = cleanup.add(await startProduct(product), (one) => one.stop());
       return operatorUrl;
     };
