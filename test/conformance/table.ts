@@ -3,6 +3,7 @@ import { contracts } from '../../shared/contracts/index.ts';
 import type { Case } from './case.ts';
 import { authCases } from './table/auth.ts';
 import { cameraCases } from './table/cameras.ts';
+import { concurrencyCases } from './table/concurrency.ts';
 import { credentialCases } from './table/credentials.ts';
 import { generatedCases } from './table/generated.ts';
 import { presenceCases, streamCases } from './table/presence-streams.ts';
@@ -20,6 +21,7 @@ export const table: readonly Case[] = [
   ...roomCases,
   ...presenceCases,
   ...streamCases,
+  ...concurrencyCases,
   ...generatedCases(),
 ];
 

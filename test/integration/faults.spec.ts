@@ -76,6 +76,15 @@ test('a service that is killed is UNAVAILABLE within two seconds over every prot
   await expectRecovery(10_000);
 }, 60_000);
 
+test('a service that stalls is answered for in time, and serves again when it goes on', async () => {
+  await system.processes['services-2']?.kill('SIGSTOP');
+  await expectFrom(['UNAVAILABLE', 'TIMEOUT'], 10_500);
+  // By now it is known to be gone, and nobody waits for it any more.
+  await expectFrom(['UNAVAILABLE'], 2_000);
+  await system.processes['services-2']?.kill('SIGCONT');
+  await expectRecovery(15_000);
+}, 60_000);
+
 test('a process that is told to end finishes what it was asked and leaves without an error', async () => {
   const client = clients[0] as Client;
   const asking = Array.from({ length: 20 }, () => codeOf(client, write()));
