@@ -2,7 +2,6 @@ import { Gauge } from 'prom-client';
 import { presenceContract } from '../../shared/contracts/presence.contract.ts';
 import {
   gatewayLeaseMs,
-  heartbeatEveryMs,
   type PresenceChange,
   type PresenceHeartbeat,
   type PresenceSnapshot,
@@ -11,6 +10,9 @@ import {
 import { implement } from '../../shared/runtime/implement.ts';
 import type { StartService } from '../deps.ts';
 import { presenceIndex } from './presence.rules.ts';
+
+/** How often leases are looked at: lease and look together stay within the five seconds a dead gateway may linger. */
+const expireEveryMs = 200;
 
 /** Soft state: an index of what the gateways report, rebuilt from them whenever this starts or missed something. */
 export const startPresence: StartService = async ({ bus, log, registry }) => {
@@ -39,7 +41,7 @@ export const startPresence: StartService = async ({ bus, log, registry }) => {
   ]);
   bus.onGap(() => ask());
   ask();
-  const timer = setInterval(() => index.expire(now(), gatewayLeaseMs), heartbeatEveryMs);
+  const timer = setInterval(() => index.expire(now(), gatewayLeaseMs), expireEveryMs);
   timer.unref();
 
   const handlers: Parameters<typeof implement<typeof presenceContract>>[1] = {
