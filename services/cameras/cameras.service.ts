@@ -15,7 +15,6 @@ const batch = 100;
 export const startCameras: StartService = async (deps) => {
   const cameras = await camerasStore(deps.stores);
   const { vault, emit } = deps;
-  const render = (camera: Camera) => toRecord(camera, vault);
 
   const removed = (camera: Camera) => emit('camera', 'deleted', camera.id, eventDetails(camera));
 
@@ -23,7 +22,7 @@ export const startCameras: StartService = async (deps) => {
     cameras: {
       async list({ payload }) {
         const page = await cameras.list(payload);
-        return { ...page, items: page.items.map(render) };
+        return { ...page, items: page.items.map(toRecord) };
       },
       async create({ payload: { source, name, room, ...asked } }) {
         const id = randomUUID();
@@ -36,21 +35,21 @@ export const startCameras: StartService = async (deps) => {
           name,
           room,
           info: null,
-          sealedSource: vault.seal(source, sourceContext(id)),
+          ...sourceKeys(source, id, vault),
           ...switches,
         });
         await emit('camera', 'created', id, eventDetails(camera));
-        return render(camera);
+        return toRecord(camera);
       },
-      read: async ({ entity }) => render(found(await cameras.get(entity))),
+      read: async ({ entity }) => toRecord(found(await cameras.get(entity))),
       async update({ entity, payload: { source, ...payload } }) {
         const camera = await change(cameras, entity, (current) => {
           const { name, room, ...asked } = given(payload);
-          const sealedSource = source && vault.seal(source, sourceContext(entity));
-          return given({ name, room, sealedSource, ...settleSwitches(current, asked) });
+          const keys = source === undefined ? {} : sourceKeys(source, entity, vault);
+          return given({ name, room, ...keys, ...settleSwitches(current, asked) });
         });
         await emit('camera', 'updated', camera.id, eventDetails(camera));
-        return render(camera);
+        return toRecord(camera);
       },
       async delete({ entity }) {
         await removed(found(await cameras.delete(entity)));
@@ -98,7 +97,9 @@ const idle = {
   url_srt: null,
 };
 
-function toRecord({ sealedSource, version: _version, ...camera }: Camera, vault: Vault): z.output<typeof cameraRecord> {
-  const source = sealedSource === null ? null : publicSource(vault.open(sealedSource, sourceContext(camera.id)));
-  return { ...camera, ...idle, source, status: statusOf(camera) };
-}
+const sourceKeys = (source: string, id: string, vault: Vault) => ({
+  source: publicSource(source),
+  sealedSource: vault.seal(source, sourceContext(id)),
+});
+
+const toRecord = (camera: Camera): z.output<typeof cameraRecord> => ({ ...camera, ...idle, status: statusOf(camera) });

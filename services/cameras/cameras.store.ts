@@ -8,7 +8,9 @@ export interface Camera extends Stored {
   room: string;
   name: string;
   info: Record<string, unknown> | null;
-  /** The RTSP URL, sealed: it may hold a password. */
+  /** The RTSP URL without user name and password, as it may be shown. */
+  source: string | null;
+  /** The whole of it, sealed. */
   sealedSource: string | null;
   mtx_path: string | null;
   is_enabled: boolean;
