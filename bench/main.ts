@@ -1,4 +1,4 @@
-import { mkdir, writeFile } from 'node:fs/promises';
+import { mkdir, readFile, writeFile } from 'node:fs/promises';
 import { installPeers } from './lib/peers.ts';
 import { planOf } from './lib/plan.ts';
 import { barLines, barsOf, machine, rowsOf, tableOf } from './lib/report.ts';
@@ -17,12 +17,21 @@ async function main(): Promise<void> {
     samples.push(...(await runSeries(series, plan, (line) => process.stderr.write(`${line}\n`))));
   const rows = rowsOf(samples);
   const bars = barsOf(rows);
-  say(`\n${tableOf(rows)}\n\n${barLines(bars)}`);
+  const figures = `${tableOf(rows)}\n\n\`\`\`text\n${barLines(bars)}\n\`\`\``;
+  say(`\n${figures}`);
+  if (plan.write) await writeFigures(`${machine()}, ${new Date().toISOString().slice(0, 10)}:\n\n${figures}`);
   await mkdir(results, { recursive: true });
   const file = new URL(`${new Date().toISOString().replaceAll(':', '-')}.json`, results);
   await writeFile(file, JSON.stringify({ machine: machine(), plan, rows, bars, samples }, null, 2));
   say(`\nwritten: bench/results/${file.pathname.split('/').at(-1)}`);
   if (bars.some(({ passed }) => !passed) || rows.some(({ failures }) => failures > 0)) process.exitCode = 1;
+}
+
+/** Replaces what stands between the marks in README.md. */
+async function writeFigures(text: string): Promise<void> {
+  const readme = new URL('./README.md', import.meta.url);
+  const before = await readFile(readme, 'utf8');
+  await writeFile(readme, before.replace(/(<!-- figures -->).*(<!-- end -->)/s, `$1\n\n${text}\n\n$2`));
 }
 
 await main();

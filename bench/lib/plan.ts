@@ -12,6 +12,8 @@ export interface Plan {
   connections: number;
   /** Milliseconds after which disturbed measurements are no longer repeated. */
   repeatForMs: number;
+  /** Whether the figures of README.md are replaced by those of this run. */
+  write: boolean;
   series: readonly Series[];
 }
 
@@ -35,6 +37,7 @@ export function planOf(args: readonly string[]): Plan {
     args: [...args],
     options: {
       quick: { type: 'boolean', default: false },
+      write: { type: 'boolean', default: false },
       rounds: { type: 'string' },
       seconds: { type: 'string' },
       connections: { type: 'string', default: '16' },
@@ -63,13 +66,14 @@ export function planOf(args: readonly string[]): Plan {
   if (stores.includes('mongodb')) {
     series.push({ ...common, mode: 'distributed', store: 'mongodb', protocols: ['http'], rounds: 1 });
   }
-  const durationMs = Number(values.seconds ?? (quick ? 1.5 : 2.5)) * 1_000;
+  const durationMs = Number(values.seconds ?? (quick ? 1.5 : 2)) * 1_000;
   return {
     rounds,
-    warmupMs: quick ? 1_000 : 1_500,
+    warmupMs: quick ? 1_000 : 1_200,
     durationMs,
     inFlight: 64,
-    repeatForMs: quick ? 20_000 : 60_000,
+    write: values.write,
+    repeatForMs: quick ? 15_000 : 30_000,
     connections: Number(values.connections),
     series,
   };
