@@ -1,0 +1,2 @@
+export { createAdapter } from './adapter.ts';
+export type { AdapterOptions, Connecting, RecoveryOptions } from './options.ts';

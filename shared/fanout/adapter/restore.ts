@@ -1,0 +1,186 @@
+import { ErrorCode, NatsError } from 'nats';
+import type { NatsLink } from '../nats.link.ts';
+import { type Arrival, type Arrivals, bytesOf, isKept } from './arrivals.ts';
+import type { FanoutLog } from './log.ts';
+import { everybody, leaseAudience, type NamespaceNames, roomAudience } from './names.ts';
+import type { Outgoing } from './outgoing.ts';
+import {
+  type Lease,
+  missedAfter,
+  replay,
+  roomsEver,
+  roomsOf,
+  type Session,
+  type SessionRecord,
+  wasFor,
+} from './session.rules.ts';
+import { decodeRecord, encodeRecord } from './sessions.ts';
+import { decodeMessage, decodeOffset, decodeValue, type Message, type Offset } from './wire.ts';
+
+export interface RestoreContext {
+  uid: string;
+  link: NatsLink;
+  log: FanoutLog;
+  names: NamespaceNames;
+  arrivals: Arrivals;
+  /** Milliseconds a session may be away. */
+  maxAway: number;
+  /** Milliseconds a restore may take. */
+  timeout: number;
+  /** Subscribes to rooms until the function that it returns is called. */
+  hold(rooms: string[]): () => void;
+  effective(): Promise<void>;
+  outgoing(message: Message, sequence: number): Outgoing;
+  /** Closes the connection that this server still has for the session; its record is written then. */
+  drop(sid: string): void;
+}
+
+/** Whether the session may be restored for whoever connects; asked before anything is done for it. */
+export type Authorize = (session: Session) => boolean | Promise<boolean>;
+
+/** Rooms named in one reading; beyond that everything of the namespace is read. */
+const maxFilters = 100;
+/** Two that restore one session at once: one of them wins, the other reads again what came of it. */
+const maxAttempts = 3;
+const takeoverTimeout = 1_000;
+/** The last message of the subject is another one. */
+const overtaken = 10_071;
+
+const isOvertaken = (error: unknown): boolean => error instanceof NatsError && error.api_error?.err_code === overtaken;
+
+async function readSession({ log, names, timeout }: RestoreContext, pid: string): Promise<Session | null> {
+  const records: { sequence: number; record: SessionRecord }[] = [];
+  await log.scan([names.session(pid)], 1, timeout, ({ sequence, data }) => {
+    records.push({ sequence, record: decodeRecord(data) });
+    return true;
+  });
+  return replay(records);
+}
+
+/** The last sign of life of the session's server: of its closing where it could still tell. */
+async function leaseOf({ log, names }: RestoreContext, session: Session): Promise<Lease | null> {
+  if (session.closed) return session.closed;
+  const data = await log.lastOf(names.log(leaseAudience(session.server)));
+  return data && (decodeValue(decodeMessage(data).parts) as Lease);
+}
+
+/** Makes sure that no other connection of the session is left. False where its server does not answer. */
+async function takeOver({ uid, link, names, drop }: RestoreContext, { server, sid }: Session): Promise<boolean> {
+  if (server === uid) {
+    drop(sid);
+    return true;
+  }
+  try {
+    await link.connection.request(names.takeover(server), sid, { timeout: takeoverTimeout });
+    return true;
+  } catch (error) {
+    // Nobody listens: that server is gone.
+    return error instanceof NatsError && error.code === ErrorCode.NoResponders;
+  }
+}
+
+function subjectsOf({ names }: RestoreContext, session: Session): string[] {
+  const rooms = roomsEver(session);
+  if (rooms.length > maxFilters) return [names.everything];
+  return [everybody, ...[session.sid, ...rooms].map((room) => roomAudience(room, '*'))].map(names.log);
+}
+
+/** Reads what was missed. False where it is not all there any more, or too much. */
+async function readMissed(context: RestoreContext, arrival: Arrival, after: number): Promise<boolean> {
+  const { log, timeout, arrivals, names } = context;
+  // Messages on a room's subject name no room: the subject does.
+  const roomOf = new Map(roomsEver(arrival.session).map((room) => [names.log(roomAudience(room)), [room]]));
+  const toAll = names.log(everybody);
+  const whole = await log.scan(subjectsOf(context, arrival.session), after + 1, timeout, (entry) => {
+    const implied = entry.subject === toAll ? [] : roomOf.get(entry.subject);
+    if (entry.sequence > arrival.upTo) return true;
+    const message = decodeMessage(entry.data);
+    const rooms = message.rooms.length > 0 ? message.rooms : implied;
+    if (!rooms || !isKept(message)) return true;
+    if (!wasFor(arrival.session, { ...message, rooms, sequence: entry.sequence })) return true;
+    const packet = context.outgoing(message, entry.sequence);
+    arrival.missed.push(packet);
+    arrival.bytes += bytesOf(packet);
+    return arrivals.fits(arrival);
+  });
+  // Asked last: what expired while it was read is missing too.
+  return whole && (await log.first()) <= after + 1;
+}
+
+/** Whether the packet that the client saw last is still what the log has in that place. */
+async function isGenuine({ log }: RestoreContext, offset: Offset): Promise<boolean> {
+  const id = await log.idAt(offset.sequence);
+  return id === offset.id || (id === null && (await log.first()) > offset.sequence);
+}
+
+async function isStillThere(context: RestoreContext, session: Session, lease: Lease | null): Promise<boolean> {
+  if (session.state === 'ended') return false;
+  return lease !== null && Date.now() - lease.at <= context.maxAway;
+}
+
+async function attempt(
+  context: RestoreContext,
+  pid: string,
+  offset: Offset,
+  authorize: Authorize,
+): Promise<Arrival | null> {
+  let session = await readSession(context, pid);
+  if (!session || session.state === 'ended' || !(await authorize(session))) return null;
+  if (session.state === 'open') {
+    if (!(await takeOver(context, session))) return null;
+    session = await readSession(context, pid);
+    if (!session) return null;
+  }
+  const lease = await leaseOf(context, session);
+  if (!(await isStillThere(context, session, lease)) || !(await isGenuine(context, offset))) return null;
+  return claim(context, pid, session, missedAfter(session, offset.sequence, lease));
+}
+
+async function claim(context: RestoreContext, pid: string, session: Session, after: number): Promise<Arrival | null> {
+  const { uid, log, names, arrivals } = context;
+  const rooms = roomsOf(session);
+  const arrival: Arrival = {
+    session,
+    pid,
+    upTo: Number.POSITIVE_INFINITY,
+    missed: [],
+    live: [],
+    bytes: 0,
+    release: context.hold(rooms),
+  };
+  if (!arrivals.expect(arrival)) {
+    arrival.release();
+    return null;
+  }
+  let taken = false;
+  try {
+    await context.effective();
+    const record: SessionRecord = { t: 'open', server: uid, sid: session.sid, rooms, data: session.data };
+    arrival.upTo = await log.append(names.session(pid), encodeRecord(record), session.last);
+    taken = (await readMissed(context, arrival, after)) && arrivals.fits(arrival);
+    return taken ? arrival : null;
+  } finally {
+    if (!taken) arrivals.take(session.sid);
+  }
+}
+
+/**
+ * Restores a session on this server: afterwards it is this server's, and what it missed waits in `arrivals`.
+ * @returns null where that cannot be done without a gap; then the client gets a new session
+ */
+export async function restore(
+  context: RestoreContext,
+  pid: string,
+  offsetText: string,
+  authorize: Authorize,
+): Promise<Arrival | null> {
+  const offset = decodeOffset(offsetText);
+  if (!offset || pid.length > 64) return null;
+  for (let tries = 1; ; tries += 1) {
+    try {
+      return await attempt(context, pid, offset, authorize);
+    } catch (error) {
+      if (!isOvertaken(error) || tries === maxAttempts) throw error;
+    }
+  }
+}

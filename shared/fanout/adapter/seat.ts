@@ -1,0 +1,106 @@
+import type { Connection } from './engine.ts';
+import type { Outgoing } from './outgoing.ts';
+import { Reader, type ReaderLimits } from './reader.ts';
+import { type Chain, type Place, turn } from './turn.ts';
+
+const seats = new WeakMap<Connection, Seat>();
+
+/** Whether frames may be written as they are: no compression, no other transport, none to come. */
+function takesFrames({ transport, upgrading }: Connection): boolean {
+  return (
+    transport.name === 'websocket' &&
+    !upgrading &&
+    !transport.perMessageDeflate &&
+    typeof transport.socket?._sender?.sendFrame === 'function'
+  );
+}
+
+/**
+ * The place of one Engine.IO connection: what this turn has for it. Everything goes through the connection's own
+ * `write`, so its queue, its `writable` and its drain events keep their meaning; frames of one turn go as one packet.
+ */
+export class Seat implements Place {
+  readonly #conn: Connection;
+  readonly #reader: Reader;
+  #chain: Chain | undefined;
+  #writing = false;
+
+  constructor(conn: Connection, limits: ReaderLimits) {
+    this.#conn = conn;
+    this.#reader = new Reader(conn, limits);
+    conn.on('packetCreate', (packet: { data?: string | Buffer; options?: { wsPreEncodedFrame?: Buffer[] } }) => {
+      // Somebody else writes: what came before goes before.
+      if (!this.#writing) {
+        turn.distribute();
+        this.flush();
+      }
+      this.#reader.queued(packet.options?.wsPreEncodedFrame?.[0]?.length ?? packet.data?.length ?? 0);
+    });
+    conn.on('flush', () => this.#reader.flushed());
+  }
+
+  /** The same seat for every namespace of the connection; the limits are those of the first who asks. */
+  static of(conn: Connection, limits: ReaderLimits): Seat {
+    let seat = seats.get(conn);
+    if (!seat) {
+      seat = new Seat(conn, limits);
+      seats.set(conn, seat);
+    }
+    return seat;
+  }
+
+  get writable(): boolean {
+    return this.#conn.transport.writable;
+  }
+
+  /** All packets of a chain; the chain itself where nothing came before, so that its bytes are joined once. */
+  append(chain: Chain, packets: readonly Outgoing[]): void {
+    if (this.#reader.cut) return;
+    if (!this.#chain) {
+      this.#chain = chain;
+      turn.written(this);
+      return;
+    }
+    for (const packet of packets) this.#chain = this.#chain.with(packet);
+  }
+
+  add(packet: Outgoing): void {
+    if (this.#reader.cut) return;
+    if (this.#chain) this.#chain = this.#chain.with(packet);
+    else {
+      this.#chain = turn.root(packet);
+      turn.written(this);
+    }
+  }
+
+  /** Writes what the turn has collected. */
+  flush(): void {
+    const chain = this.#chain;
+    if (!chain) return;
+    this.#chain = undefined;
+    if (this.#conn.readyState !== 'open') return;
+    this.#writing = true;
+    try {
+      this.#write(chain);
+    } finally {
+      this.#writing = false;
+    }
+  }
+
+  #write(chain: Chain): void {
+    const joined = takesFrames(this.#conn) ? chain.joined : undefined;
+    if (joined && chain.before) {
+      // The text stands for the frames in events only: this transport takes frames.
+      this.#conn.write(chain.packet.encoded[0] as string, { compress: false, wsPreEncodedFrame: [joined] });
+      return;
+    }
+    for (const packet of chain.packets()) this.#writeOne(packet);
+  }
+
+  #writeOne(packet: Outgoing): void {
+    const { compress } = packet;
+    for (const part of packet.encoded) {
+      this.#conn.write(part, { compress, ...(packet.plain && { wsPreEncodedFrame: [packet.frame] }) });
+    }
+  }
+}

@@ -1,0 +1,115 @@
+import type { AdapterSocket } from './engine.ts';
+import type { NamespaceNames } from './names.ts';
+import type { Item, Publisher } from './publisher.ts';
+import type { SessionRecord } from './session.rules.ts';
+
+export interface SessionsOptions {
+  /** Of this server. */
+  uid: string;
+  names: NamespaceNames;
+  publisher: Publisher;
+  roomsOf(sid: string): Iterable<string>;
+  dataOf(socket: AdapterSocket): unknown;
+  /** Milliseconds after which a session's whole record is written again. */
+  refresh: number;
+}
+
+interface Entry {
+  socket: AdapterSocket;
+  pid: string;
+  writtenAt: number;
+  /** The record that has not gone out, and its item: while that is the newest, it can still change. */
+  unsent?: { item: Item; record: SessionRecord };
+}
+
+export const encodeRecord = (record: SessionRecord): Uint8Array => Buffer.from(JSON.stringify(record));
+export const decodeRecord = (data: Uint8Array): SessionRecord => JSON.parse(Buffer.from(data).toString());
+
+/**
+ * Writes what the sessions of this server become into the log, in the order in which packets go there. Nobody waits
+ * for it: NATS has it before it has anything that is published later.
+ */
+export class Sessions {
+  readonly #options: SessionsOptions;
+  /** By socket id, the one whose record is oldest first. */
+  readonly #entries = new Map<string, Entry>();
+  readonly #closed = new Set<string>();
+
+  constructor(options: SessionsOptions) {
+    this.#options = options;
+  }
+
+  has(sid: string): boolean {
+    return this.#entries.has(sid);
+  }
+
+  /** @param written false where a restore has written it already */
+  opened(socket: AdapterSocket, written: boolean): void {
+    if (!socket.pid || this.#entries.has(socket.id)) return;
+    const entry: Entry = { socket, pid: socket.pid, writtenAt: Date.now() };
+    this.#entries.set(socket.id, entry);
+    if (!written) this.#write(entry, this.#full(entry));
+  }
+
+  changed(sid: string, join: readonly string[], leave: readonly string[]): void {
+    const entry = this.#entries.get(sid);
+    if (!entry || (join.length === 0 && leave.length === 0)) return;
+    const { unsent } = entry;
+    // Joins only: a record that names a room as joined and left has no order for the two.
+    if (unsent && unsent.item === this.#options.publisher.newest && leave.length === 0) {
+      if (unsent.record.t === 'open') unsent.record.rooms.push(...join);
+      else if (unsent.record.t === 'rooms' && unsent.record.leave.length === 0) unsent.record.join.push(...join);
+      else this.#write(entry, { t: 'rooms', join: [...join], leave: [] });
+    } else this.#write(entry, { t: 'rooms', join: [...join], leave: [...leave] });
+  }
+
+  /** The connection was lost and may come back. @param floor see Lease */
+  closed(sid: string, rooms: string[], floor: number): void {
+    const entry = this.#entries.get(sid);
+    if (!entry) return;
+    const { uid, dataOf } = this.#options;
+    const rest = rooms.filter((room) => room !== sid);
+    const data = dataOf(entry.socket);
+    this.#write(entry, { t: 'closed', server: uid, sid, rooms: rest, data, at: Date.now(), floor });
+    this.#closed.add(sid);
+  }
+
+  /** The socket is gone: for good, unless `closed` was said before. */
+  left(sid: string): void {
+    const entry = this.#entries.get(sid);
+    if (!entry) return;
+    this.#entries.delete(sid);
+    if (!this.#closed.delete(sid)) this.#write(entry, { t: 'ended' });
+  }
+
+  /** Another server has it now: nothing more is written of it here. */
+  disown(sid: string): void {
+    this.#entries.delete(sid);
+  }
+
+  /** Writes again what would soon be too old to be in the log. */
+  refresh(all = false): void {
+    const due = Date.now() - (all ? 0 : this.#options.refresh);
+    for (const [sid, entry] of this.#entries) {
+      if (entry.writtenAt > due) return;
+      this.#entries.delete(sid);
+      this.#entries.set(sid, entry);
+      entry.writtenAt = Math.max(Date.now(), due + 1);
+      this.#write(entry, { ...this.#full(entry), again: true } as SessionRecord);
+    }
+  }
+
+  #full({ socket }: Entry): SessionRecord {
+    const rooms = [...this.#options.roomsOf(socket.id)].filter((room) => room !== socket.id);
+    return { t: 'open', server: this.#options.uid, sid: socket.id, rooms, data: this.#options.dataOf(socket) };
+  }
+
+  #write(entry: Entry, record: SessionRecord): void {
+    const { publisher, names } = this.#options;
+    const item = publisher.publish(names.session(entry.pid), () => {
+      delete entry.unsent;
+      return encodeRecord(record);
+    });
+    entry.unsent = { item, record };
+  }
+}
