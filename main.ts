@@ -54,20 +54,23 @@ async function main(): Promise<void> {
   const socketio = await startSocketioGateway({ ...deps, server: http.server });
   const mqtt = await (config.mqttUrl ? startExternalMqtt(deps) : startEmbeddedMqtt(deps));
   state.checks.mqtt = () => mqtt.healthy();
-  drainOnSignals({
-    log,
-    readiness: state,
-    drainDelayMs: config.drainDelayMs,
-    steps: [
-      ['mqtt', () => mqtt.stop()],
-      ['socketio', () => socketio.stop()],
-      ['http', () => http.stop()],
-      ['broker', () => broker.stop()],
-      ['services', () => running.stop()],
-      ['bus', () => bus.close()],
-      ['stores', () => stores.close()],
-    ],
-  });
+  drainOnSignals(
+    {
+      log,
+      readiness: state,
+      drainDelayMs: config.drainDelayMs,
+      steps: [
+        ['mqtt', () => mqtt.stop()],
+        ['socketio', () => socketio.stop()],
+        ['http', () => http.stop()],
+        ['broker', () => broker.stop()],
+        ['services', () => running.stop()],
+        ['bus', () => bus.close()],
+        ['stores', () => stores.close()],
+      ],
+    },
+    process.env.npm_lifecycle_event !== undefined,
+  );
 
   const host = config.host.includes(':') ? `[${config.host}]` : config.host;
   const { port } = http.server.address() as AddressInfo;

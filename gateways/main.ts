@@ -56,18 +56,21 @@ async function main(): Promise<void> {
   const ownPort = name === 'mqtt' ? (config.metricsPort ?? defaultMetricsPort) : config.metricsPort;
   const extra = ownPort === undefined ? undefined : await serveOperator(operator, { host: config.host, port: ownPort });
 
-  drainOnSignals({
-    log,
-    readiness: state,
-    drainDelayMs: config.drainDelayMs,
-    steps: [
-      [name, () => gateway.stop()],
-      ['broker', () => broker.stop()],
-      ['bus', () => bus.close()],
-      ['nats', () => connection.close()],
-      ['operator', () => extra && close(extra)],
-    ],
-  });
+  drainOnSignals(
+    {
+      log,
+      readiness: state,
+      drainDelayMs: config.drainDelayMs,
+      steps: [
+        [name, () => gateway.stop()],
+        ['broker', () => broker.stop()],
+        ['bus', () => bus.close()],
+        ['nats', () => connection.close()],
+        ['operator', () => extra && close(extra)],
+      ],
+    },
+    process.env.npm_lifecycle_event !== undefined,
+  );
   log.info({ gateway: name }, 'gateway is ready');
 }
 

@@ -46,19 +46,22 @@ async function main(): Promise<void> {
     host: config.host,
     port: config.metricsPort ?? defaultMetricsPort,
   });
-  drainOnSignals({
-    log,
-    readiness: state,
-    drainDelayMs: config.drainDelayMs,
-    steps: [
-      ['broker', () => broker.stop()],
-      ['services', () => running.stop()],
-      ['bus', () => bus.close()],
-      ['nats', () => connection.close()],
-      ['stores', () => stores.close()],
-      ['operator', () => close(operator)],
-    ],
-  });
+  drainOnSignals(
+    {
+      log,
+      readiness: state,
+      drainDelayMs: config.drainDelayMs,
+      steps: [
+        ['broker', () => broker.stop()],
+        ['services', () => running.stop()],
+        ['bus', () => bus.close()],
+        ['nats', () => connection.close()],
+        ['stores', () => stores.close()],
+        ['operator', () => close(operator)],
+      ],
+    },
+    process.env.npm_lifecycle_event !== undefined,
+  );
   log.info({ services: names }, 'services are ready');
 }
 

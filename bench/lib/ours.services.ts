@@ -37,13 +37,16 @@ await serveOperator(operatorEndpoints(state, registry), {
   host: config.host,
   port: config.metricsPort as number,
 });
-drainOnSignals({
-  log,
-  readiness: state,
-  drainDelayMs: config.drainDelayMs,
-  steps: [
-    ['broker', () => broker.stop()],
-    ['services', () => running.stop()],
-    ['nats', () => connection.close()],
-  ],
-});
+drainOnSignals(
+  {
+    log,
+    readiness: state,
+    drainDelayMs: config.drainDelayMs,
+    steps: [
+      ['broker', () => broker.stop()],
+      ['services', () => running.stop()],
+      ['nats', () => connection.close()],
+    ],
+  },
+  false,
+);

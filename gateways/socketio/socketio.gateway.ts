@@ -60,6 +60,8 @@ export async function startSocketioGateway(deps: SocketioDeps): Promise<{ stop()
     delete socket.data.identity;
     const { id, username, email, roles } = session.principal;
     socket.join([userRoom(id), ...roles.map(roleRoom)]);
+    // A revocation between the handshake and this would have found no socket to end.
+    session.currentPrincipal().catch(() => socket.disconnect(true));
     metrics.connected(socket.conn.transport.name);
     presence.joined({
       id: socket.id,

@@ -22,6 +22,11 @@ describe('the switches of a camera', () => {
     expect(settleSwitches(on, { is_enabled: false, is_persistent: true }).is_persistent).toBe(false);
   });
 
+  test('a camera may be made persistent before it is enabled', () => {
+    const asked = { mtx_path: 'x', is_enabled: false, is_persistent: true };
+    expect(settleSwitches(off, asked)).toEqual(asked);
+  });
+
   test('what is not named stays', () => {
     expect(settleSwitches(on, {})).toEqual(on);
   });

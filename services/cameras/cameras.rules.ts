@@ -11,7 +11,8 @@ type Switches = Pick<Camera, 'mtx_path' | 'is_enabled' | 'is_persistent'>;
 export function settleSwitches(before: Switches, asked: Partial<Switches>): Switches {
   const mtx_path = (asked.mtx_path === undefined ? before.mtx_path : asked.mtx_path) || null;
   const is_enabled = asked.is_enabled ?? before.is_enabled;
-  const is_persistent = asked.is_enabled === false ? false : (asked.is_persistent ?? before.is_persistent);
+  const disabled = before.is_enabled && !is_enabled;
+  const is_persistent = disabled ? false : (asked.is_persistent ?? before.is_persistent);
   if (mtx_path === null && (is_enabled || is_persistent || asked.is_persistent)) {
     const details = [{ message: 'needed by a camera that is enabled or persistent', path: ['payload', 'mtx_path'] }];
     throw new Failure('INVALID_REQUEST', 'An enabled or persistent camera needs an mtx_path', { details });

@@ -104,7 +104,6 @@ export const roomsContract = service({
             before: z.string().max(128).optional(),
           }),
           result: z.object({ items: z.array(roomMessage) }),
-          errors: ['NOT_FOUND'],
           idempotent: true,
         }),
       },

@@ -28,10 +28,16 @@ export async function drain({ log, readiness, drainDelayMs, steps }: ShutdownPla
   if (deadline.aborted) log.warn('what still ran at the end of the drain was cut off');
 }
 
-/** On SIGTERM or SIGINT the plan runs and the process exits 0; a second signal ends it at once. */
-export function drainOnSignals(plan: ShutdownPlan): void {
+const parentCheckMs = 500;
+
+/**
+ * On SIGTERM or SIGINT the plan runs and the process exits 0; a second signal ends it at once.
+ * @param byNpm whether npm started this process: npm passes a signal on to the shell between them only, so the end of
+ *   that shell counts as the signal
+ */
+export function drainOnSignals(plan: ShutdownPlan, byNpm: boolean): void {
   let asked = false;
-  const end = (signal: NodeJS.Signals) => {
+  const end = (signal: NodeJS.Signals | 'parent') => {
     if (asked) process.exit(1);
     asked = true;
     plan.log.info({ signal }, 'draining');
@@ -39,6 +45,14 @@ export function drainOnSignals(plan: ShutdownPlan): void {
   };
   process.on('SIGTERM', end);
   process.on('SIGINT', end);
+  if (!byNpm) return;
+  const parent = process.ppid;
+  const check = setInterval(() => {
+    if (process.ppid === parent) return;
+    clearInterval(check);
+    if (!asked) end('parent');
+  }, parentCheckMs);
+  check.unref();
 }
 
 /** What nobody foresaw ends the process, with its reason; whoever runs it starts it again. */

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -161,6 +162,19 @@ describe('SIGTERM', () => {
     await within(ended, 'the end of the process', 10_000);
     expect(running.exitCode).toBe(0);
   });
+});
+
+test('npm start ends when npm is told to, though npm tells only the shell between them', async () => {
+  const place = await newPlace();
+  const running = await run('npm', ['start'], place);
+  await running.kill('SIGTERM');
+  // The lock of the data is given back at the very end.
+  const deadline = Date.now() + 10_000;
+  while (existsSync(join(place.env.DATA_DIR as string, 'lock'))) {
+    expect(Date.now()).toBeLessThan(deadline);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+  expect(await serves(place.url)()).toBe(false);
 });
 
 describe('a start that cannot work', () => {
