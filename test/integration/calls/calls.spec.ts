@@ -129,13 +129,33 @@ describe('a service that is down', () => {
 });
 
 describe('of two processes of a service', () => {
-  test('the other answers an idempotent command when one was killed, and nobody runs another command again', async () => {
+  test('the other answers an idempotent command when one was killed', async () => {
     const [first] = [await lab('a'), await lab('b')];
     await until(
       async () => new Set([await call('read', { entity: '1' }), await call('read', { entity: '1' })]).size === 2,
     );
     await first.kill('SIGKILL');
     for (let round = 0; round < 6; round++) expect(await call('read', { entity: '1' })).toBe('b');
+  });
+
+  test('nobody runs a command that is not idempotent a second time', async () => {
+    const [first, second] = [await lab('a'), await lab('b')];
+    await until(
+      async () => new Set([await call('read', { entity: '1' }), await call('read', { entity: '1' })]).size === 2,
+    );
+    await first.kill('SIGKILL');
+    const create = () =>
+      call('create', { payload: { name: 'x' } }).then(
+        () => 'OK',
+        (error: { type: string }) => error.type,
+      );
+    expect([await create(), await create()].sort()).toEqual(['OK', 'UNAVAILABLE']);
+    expect(
+      second
+        .output()
+        .split('\n')
+        .filter((line) => line === 'created'),
+    ).toHaveLength(1);
   });
 });
 

@@ -4,7 +4,7 @@ import { implement } from '../../../shared/runtime/implement.ts';
 import { silentLog } from '../../../shared/runtime/log.ts';
 import { labContract } from './lab.contract.ts';
 
-/** The lab service in a process of its own, so that it can be killed. Prints a line per call of `hang`. */
+/** The lab service in a process of its own, so that it can be killed. Prints a line per call of `hang` and `create`. */
 const [url, name] = process.argv.slice(2) as [string, string];
 const say = (line: string) => process.stdout.write(`${line}\n`);
 const forever = () => new Promise<never>(() => undefined);
@@ -13,7 +13,10 @@ const broker = createBroker({ role: `lab-${name}`, log: silentLog, connection: a
 const handlers = {
   lab: {
     read: async () => name,
-    create: async ({ payload }: { payload: { name: string } }) => ({ ...payload, secret: 'x' }),
+    create: async ({ payload }: { payload: { name: string } }) => {
+      say('created');
+      return { ...payload, secret: 'x' };
+    },
     list: async ({ payload }: { payload: { letters: number } }) => ({ letters: 'x'.repeat(payload.letters) }),
     hang: () => {
       say('hanging');
