@@ -67,6 +67,9 @@ export function busSuite(name: string, open: () => Promise<OpenBus>): void {
     describe('notices', () => {
       noticeTests();
     });
+    describe('claims', () => {
+      claimTests();
+    });
 
     function eventTests(): void {
       test('reach every follower as they were emitted, in order', async () => {
@@ -247,6 +250,37 @@ export function busSuite(name: string, open: () => Promise<OpenBus>): void {
         await quick.until(1);
         expect(Date.now() - since).toBeLessThan(2_000);
         expect([slow.ids, quick.ids]).toEqual([[event.id], [next.id]]);
+      });
+    }
+
+    function claimTests(): void {
+      test('are won by one of 200 callers, and by none after it', async () => {
+        const claims = Array.from({ length: 200 }, (_, n) => (n % 2 ? one : two).claim('the one', 60_000));
+        expect((await Promise.all(claims)).filter(Boolean)).toHaveLength(1);
+        expect([await one.claim('the one', 60_000), await two.claim('the one', 60_000)]).toEqual([false, false]);
+      });
+
+      test('of other names are of no concern, whatever the names hold', async () => {
+        const names = ['a', 'A', 'a.b', 'a.*', '>', ' ', '', 'é', 'x'.repeat(5_000)];
+        for (const name of names) expect([name, await one.claim(name, 60_000)]).toEqual([name, true]);
+        for (const name of names) expect([name, await two.claim(name, 60_000)]).toEqual([name, false]);
+      });
+
+      test('end with their time', async () => {
+        expect(await one.claim('short', 1_000)).toBe(true);
+        const since = Date.now();
+        expect(await two.claim('short', 1_000)).toBe(false);
+        while (!(await two.claim('short', 1_000))) await new Promise((resolve) => setTimeout(resolve, 50));
+        expect(Date.now() - since).toBeGreaterThan(900);
+        expect(Date.now() - since).toBeLessThan(5_000);
+      });
+
+      test('are refused for a time that cannot be kept, and after close', async () => {
+        for (const ttl of [0, 999, 1_000.5, 86_400_001]) {
+          await expect(one.claim('a', ttl)).rejects.toThrow('time to live');
+        }
+        await one.close();
+        await expect(one.claim('a', 60_000)).rejects.toThrow('closed');
       });
     }
 

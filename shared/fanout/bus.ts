@@ -44,6 +44,12 @@ export interface Bus {
   /** At most once, to everyone who listens now. `topic` has letters, digits and dots. */
   notify(topic: string, data: unknown): void;
   listen(topic: string, handler: (data: unknown) => void): Promise<Following>;
+  /**
+   * True for exactly one caller in the cluster within `ttlMs` (1,000 to 86,400,000; few different ones, as each is a
+   * stream of its own). `name` is any text.
+   * @throws Error within 2 s where that cannot be known: whoever asks must refuse
+   */
+  claim(name: string, ttlMs: number): Promise<boolean>;
   /** Called whenever notices may have been missed (the connection was lost and is back). */
   onGap(handler: () => void): void;
   /** Whether the bus is connected. */

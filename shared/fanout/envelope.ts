@@ -44,3 +44,8 @@ export function decodeEnvelope(text: string): EventEnvelope {
 export function checkTopic(topic: string): void {
   if (!/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(topic)) throw new Error(`not a topic: ${topic}`);
 }
+
+/** @throws Error where a claim would be held for less than a second or more than a day */
+export function checkTtl(ttlMs: number): void {
+  if (!Number.isInteger(ttlMs) || ttlMs < 1_000 || ttlMs > 86_400_000) throw new Error(`not a time to live: ${ttlMs}`);
+}

@@ -1,5 +1,6 @@
 import type { Bus, EventEnvelope, Following } from './bus.ts';
-import { type BusLog, checkTopic, decodeEnvelope, encodeEnvelope, silent } from './envelope.ts';
+import { type BusLog, checkTopic, checkTtl, decodeEnvelope, encodeEnvelope, silent } from './envelope.ts';
+import { Claims } from './memory.claims.ts';
 import { type Handler, Lane } from './memory.lane.ts';
 import { RecentIds } from './recent.ts';
 import { laneCount, laneOf } from './subjects.ts';
@@ -12,6 +13,7 @@ export interface MemoryBusOptions {
 
 const duplicateWindow = 120_000;
 const duplicateIds = 100_000;
+const maxClaims = 500_000;
 
 type Follower = (envelope: EventEnvelope) => Promise<void>;
 
@@ -23,6 +25,7 @@ class MemoryBus implements Bus {
   readonly #followers = new Set<Lane>();
   readonly #listeners = new Map<string, Set<(data: unknown) => void>>();
   readonly #stops = new Set<() => Promise<void>>();
+  readonly #claims = new Claims(maxClaims);
   #closed = false;
 
   constructor(options: MemoryBusOptions) {
@@ -68,6 +71,12 @@ class MemoryBus implements Bus {
         if (listeners.size === 0 && this.#listeners.get(topic) === listeners) this.#listeners.delete(topic);
       },
     };
+  }
+
+  async claim(name: string, ttlMs: number): Promise<boolean> {
+    if (this.#closed) throw new Error('the bus is closed');
+    checkTtl(ttlMs);
+    return this.#claims.claim(name, ttlMs);
   }
 
   /** Within a process nothing is ever missed. */

@@ -1,6 +1,7 @@
 import type { JetStreamClient, JetStreamManager, NatsConnection } from 'nats';
 import type { Bus, EventEnvelope, Following, FollowOptions } from './bus.ts';
-import { type BusLog, checkTopic, encodeEnvelope, silent } from './envelope.ts';
+import { type BusLog, checkTopic, checkTtl, encodeEnvelope, silent } from './envelope.ts';
+import { NatsClaims } from './nats.claims.ts';
 import { persist } from './nats.errors.ts';
 import { followAll, followTier, type Handler } from './nats.follow.ts';
 import { NatsLink } from './nats.link.ts';
@@ -38,6 +39,7 @@ class NatsBus implements Bus {
   readonly #log: BusLog;
   readonly #turns = new Turns(maxWaiting);
   readonly #stops = new Set<() => Promise<void>>();
+  readonly #claims: NatsClaims;
   #closed = false;
 
   constructor(link: NatsLink, jsm: JetStreamManager, options: NatsBusOptions) {
@@ -48,6 +50,7 @@ class NatsBus implements Bus {
     const { replicas = 1, maxAge = 24 * 3_600_000, maxBytes = 256 * 1024 * 1024 } = options;
     this.#limits = { replicas, maxAge, maxBytes };
     this.#log = options.log ?? silent;
+    this.#claims = new NatsClaims({ link, js: this.#js, jsm, names: this.#names, replicas });
   }
 
   async open(): Promise<void> {
@@ -96,6 +99,12 @@ class NatsBus implements Bus {
     this.#check();
     checkTopic(topic);
     return this.#keep(await listenTo(this.#link, this.#names.notice(topic), handler, this.#log));
+  }
+
+  async claim(name: string, ttlMs: number): Promise<boolean> {
+    this.#check();
+    checkTtl(ttlMs);
+    return this.#claims.claim(name, ttlMs);
   }
 
   onGap(handler: () => void): void {

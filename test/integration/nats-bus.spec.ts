@@ -111,3 +111,37 @@ test('options ask for TLS where a URL does, and name no password in a message', 
   expect(natsOptions(['token@host'], 'x')).toMatchObject({ servers: ['host:4222'], token: 'token' });
   expect(() => natsOptions(['http://u:secret@host'], 'x')).toThrow(/^(?!.*secret).*nats:\/\//);
 });
+
+test('of 200 claims over three connections one wins, and NATS that does not answer is an error within 2 s', async () => {
+  const own = await startNats();
+  const connections = await Promise.all(['one', 'two', 'three'].map((name) => connectNats([own.url], name)));
+  const buses = await Promise.all(connections.map((connection) => natsBus(connection, { prefix: 'claims' })));
+  const busOf = (n: number) => buses[n % 3] as (typeof buses)[number];
+  const outcomes = await Promise.all(Array.from({ length: 200 }, (_, n) => busOf(n).claim('nonce', 60_000)));
+  expect(outcomes.filter(Boolean)).toHaveLength(1);
+  expect(outcomes).toHaveLength(200);
+
+  await own.kill('SIGSTOP');
+  const since = Date.now();
+  await expect(busOf(0).claim('other', 60_000)).rejects.toThrow('could not be made');
+  await expect(busOf(1).claim('first of its time', 61_000)).rejects.toThrow('could not be made');
+  expect(Date.now() - since).toBeLessThan(5_000);
+  await own.kill('SIGCONT');
+  expect(await busOf(0).claim('other again', 60_000)).toBe(true);
+  await Promise.all(buses.map((bus) => bus.close()));
+  await Promise.all(connections.map((connection) => connection.close()));
+  await own.stop();
+});
+
+test('a claim outlives a crash of NATS', async () => {
+  const own = await startNats();
+  const connection = await connectNats([own.url], 'one');
+  const bus = await natsBus(connection, { prefix: 'claims' });
+  expect(await bus.claim('kept', 600_000)).toBe(true);
+  await own.kill('SIGKILL');
+  await own.restart();
+  expect(await bus.claim('kept', 600_000)).toBe(false);
+  await bus.close();
+  await connection.close();
+  await own.stop();
+});
