@@ -13,8 +13,9 @@ import { isNotFound, persist } from './nats.errors.ts';
 import type { NatsLink } from './nats.link.ts';
 import type { BusNames } from './subjects.ts';
 
-/** Milliseconds a claim may take, and one attempt of it. */
+/** Milliseconds a claim may take. */
 const claimBound = 2_000;
+/** Milliseconds one attempt of it may take. */
 const attemptBound = 700;
 /** About a million claims; the next is refused, not the oldest forgotten. */
 const maxBytes = 128 * 1024 * 1024;
@@ -40,23 +41,27 @@ export class NatsClaims {
 
   async claim(name: string, ttlMs: number): Promise<boolean> {
     const end = Date.now() + claimBound;
-    // The same in every attempt: who claimed, and lost the answer, is told that it did.
-    const msgID = randomUUID();
+    const subject = this.#context.names.claim(name, ttlMs);
+    const claimer = randomUUID();
+    let attempts = 0;
     try {
       return await persist(claimBound, async (left) => {
         if (!(await this.#context.link.whenUp(left))) throw new Error('NATS cannot be reached');
-        const timeout = () => Math.max(1, Math.min(attemptBound, end - Date.now()));
         await deadline(this.#stream(ttlMs), left);
-        return this.#publish(this.#context.names.claim(name, ttlMs), msgID, timeout(), ttlMs);
+        attempts += 1;
+        const timeout = () => Math.max(1, Math.min(attemptBound, end - Date.now()));
+        if (await this.#publish(subject, claimer, timeout(), ttlMs)) return true;
+        // An attempt before this one may have won, and its answer been lost.
+        return attempts > 1 && (await deadline(this.#claimer(subject, ttlMs), timeout())) === claimer;
       });
     } catch (error) {
       throw new Error(`a claim could not be made: ${(error as Error).message}`, { cause: error });
     }
   }
 
-  async #publish(subject: string, msgID: string, timeout: number, ttlMs: number): Promise<boolean> {
+  async #publish(subject: string, claimer: string, timeout: number, ttlMs: number): Promise<boolean> {
     try {
-      await this.#context.js.publish(subject, '', { msgID, timeout, expect: { lastSubjectSequence: 0 } });
+      await this.#context.js.publish(subject, claimer, { timeout, expect: { lastSubjectSequence: 0 } });
       return true;
     } catch (error) {
       if (error instanceof NatsError && error.api_error?.err_code === wrongLastSequence) return false;
@@ -64,6 +69,11 @@ export class NatsClaims {
       if (error instanceof NatsError && error.code === ErrorCode.NoResponders) this.#streams.delete(ttlMs);
       throw error;
     }
+  }
+
+  async #claimer(subject: string, ttlMs: number): Promise<string> {
+    const { jsm, names } = this.#context;
+    return (await jsm.streams.getMessage(names.claims(ttlMs).stream, { last_by_subj: subject })).string();
   }
 
   /** Made once per process and lifetime, again where that failed. */
@@ -94,7 +104,7 @@ export class NatsClaims {
       discard: DiscardPolicy.New,
       max_msgs_per_subject: 1,
       max_age: nanos(ttlMs),
-      duplicate_window: nanos(Math.min(ttlMs, 10_000)),
+      duplicate_window: nanos(Math.min(ttlMs, 120_000)),
       max_bytes: maxBytes,
       num_replicas: replicas,
     });

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { NatsConnection } from 'nats';
+import { ErrorCode, type NatsConnection, NatsError } from 'nats';
 import { busSuite, eventOf, Heard } from '../../shared/fanout/bus.suite.ts';
 import { natsBus } from '../../shared/fanout/nats.bus.ts';
 import { connectNats, natsOptions } from '../../shared/fanout/nats.connection.ts';
@@ -133,6 +133,15 @@ test('of 200 claims over three connections one wins, and NATS that does not answ
   await own.stop();
 });
 
+test('a claim whose answer was lost is the claimer’s own when it is tried again', async () => {
+  const { prefix, connections, close } = await openTwo();
+  const bus = await natsBus(losingFirstAnswer(connections[0], '.claims.'), { prefix });
+  expect(await bus.claim('a', 60_000)).toBe(true);
+  expect(await bus.claim('a', 60_000)).toBe(false);
+  await bus.close();
+  await close();
+});
+
 test('a claim outlives a crash of NATS', async () => {
   const own = await startNats();
   const connection = await connectNats([own.url], 'one');
@@ -145,3 +154,24 @@ test('a claim outlives a crash of NATS', async () => {
   await connection.close();
   await own.stop();
 });
+
+/** The connection, but the first request on a subject that holds `part` is sent and its answer never seen. */
+function losingFirstAnswer(connection: NatsConnection, part: string): NatsConnection {
+  let lost = false;
+  return new Proxy(connection, {
+    get(target, key) {
+      const value = Reflect.get(target, key, target);
+      if (key !== 'jetstream') return typeof value === 'function' ? value.bind(target) : value;
+      return () => {
+        const js = target.jetstream();
+        const publish: typeof js.publish = async (subject, payload, options) => {
+          const answer = await js.publish(subject, payload, options);
+          if (lost || !subject.includes(part)) return answer;
+          lost = true;
+          throw new NatsError('the answer was lost', ErrorCode.Timeout);
+        };
+        return { publish };
+      };
+    },
+  });
+}
