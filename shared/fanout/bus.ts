@@ -13,8 +13,12 @@ export interface ServiceEvent {
   at: string;
 }
 
-/** Who may hear an event; administrators hear every one. */
-export type EventHearers = { kind: 'users' } | { kind: 'admins' } | { kind: 'named'; users: string[] };
+/** Who may hear an event; administrators hear every one but those for `services`, which no client hears. */
+export type EventHearers =
+  | { kind: 'users' }
+  | { kind: 'admins' }
+  | { kind: 'named'; users: string[] }
+  | { kind: 'services' };
 
 export interface EventEnvelope {
   /** Unique; the same id twice is delivered once (within two minutes). */

@@ -18,6 +18,7 @@ const envelopeSchema: z.ZodType<EventEnvelope> = z.object({
     z.object({ kind: z.literal('users') }),
     z.object({ kind: z.literal('admins') }),
     z.object({ kind: z.literal('named'), users: z.array(z.string()) }),
+    z.object({ kind: z.literal('services') }),
   ]),
   body: z.object({
     domain: word,
