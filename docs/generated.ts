@@ -1,6 +1,7 @@
 import { asyncapi } from '../shared/contracts/derive/asyncapi.ts';
 import { errorsMarkdown } from '../shared/contracts/derive/errors.ts';
 import { openapi } from '../shared/contracts/derive/openapi.ts';
+import { typescript } from '../shared/contracts/derive/typescript.ts';
 import { contracts } from '../shared/contracts/index.ts';
 import { configTable } from '../shared/runtime/config.ts';
 import { variables } from '../shared/runtime/config.variables.ts';
@@ -12,6 +13,7 @@ export function generated(version: string): Record<string, (before: string) => s
   return {
     'docs/openapi.json': json(openapi(contracts, { version })),
     'docs/asyncapi.json': json(asyncapi(contracts, { version, baseTopic })),
+    'clients/sdk/api.generated.ts': () => typescript(contracts),
     'README.md': (before) => between(between(before, 'variables', configTable()), 'errors', errorsMarkdown()),
   };
 }
