@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import { contracts } from '../shared/contracts/index.ts';
+import { lateFanout } from '../shared/fanout/late.fanout.ts';
 import { createBroker } from '../shared/runtime/broker.ts';
 import type { Config } from '../shared/runtime/config.ts';
 import { createLog } from '../shared/runtime/log.ts';
@@ -45,7 +46,8 @@ async function main(): Promise<void> {
     auth: () => reachable(broker).auth === true && reachable(broker).users === true,
   });
   const operator = operatorEndpoints(state, registry);
-  const deps = { ...core, contracts, broker, bus, config, keyring, operator, log, name: broker.nodeID };
+  const fanout = lateFanout();
+  const deps = { ...core, contracts, broker, bus, fanout, config, keyring, operator, log, name: broker.nodeID };
   const starts: Record<GatewayName, () => Promise<Gateway>> = {
     http: () => startHttpGateway(deps),
     socketio: () => socketioAlone(deps),

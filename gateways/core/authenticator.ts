@@ -5,7 +5,7 @@ import type { Bus } from '../../shared/fanout/bus.ts';
 import type { Config } from '../../shared/runtime/config.ts';
 import type { Claims, Keyring } from '../../shared/runtime/keyring.ts';
 import { anonymous, type Principal } from '../../shared/runtime/principal.ts';
-import type { Authenticator } from './dispatch.types.ts';
+import type { Authenticator, KeyPrincipal } from './dispatch.types.ts';
 import { externalPrincipal } from './external-principal.ts';
 import { introspector } from './introspection.ts';
 
@@ -50,7 +50,7 @@ export async function createAuthenticator(deps: AuthenticatorDeps): Promise<Auth
   const { config, keyring, bus } = deps;
   const tokens = new LRUCache<string, KnownToken>({ max: maxTokens });
   const grants = new LRUCache<string, Grant>({ max: maxGrants, ttl: grantLifetimeMs });
-  const keys = new LRUCache<string, Principal>({ max: maxGrants, ttl: grantLifetimeMs });
+  const keys = new LRUCache<string, KeyPrincipal>({ max: maxGrants, ttl: grantLifetimeMs });
   const asked = new Map<string, Promise<Grant>>();
   const handlers: ((userId: string) => void)[] = [];
   const introspect = config.authIntrospectionUrl ? introspector(config.authIntrospectionUrl) : undefined;
@@ -136,10 +136,10 @@ async function askGrant(call: Call, userId: string): Promise<Grant> {
   }
 }
 
-async function askKey(call: Call, hash: string): Promise<Principal> {
+async function askKey(call: Call, hash: string): Promise<KeyPrincipal> {
   try {
-    const { id, name, roles } = await call('api-keys.verify', { entity: hash });
-    return { kind: 'key', id, username: name, email: null, roles };
+    const { id, name, roles, requireSignature } = await call('api-keys.verify', { entity: hash });
+    return { kind: 'key', id, username: name, email: null, roles, requireSignature };
   } catch (error) {
     throw isNotFound(error) ? new Failure('INVALID_API_KEY') : error;
   }

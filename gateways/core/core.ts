@@ -1,7 +1,7 @@
 import type { ServiceBroker } from 'moleculer';
 import type { Registry } from 'prom-client';
 import { openapi } from '../../shared/contracts/derive/openapi.ts';
-import type { ActionContract, Call, ServiceContract } from '../../shared/contracts/index.ts';
+import { type ActionContract, type Call, httpContracts, type ServiceContract } from '../../shared/contracts/index.ts';
 import type { Bus } from '../../shared/fanout/bus.ts';
 import { idempotentRetries } from '../../shared/runtime/broker.ts';
 import type { Config } from '../../shared/runtime/config.ts';
@@ -35,7 +35,7 @@ export interface GatewayCore {
 export async function gatewayCore(deps: CoreDeps): Promise<GatewayCore> {
   const { broker, contracts, bus, config, keyring, log } = deps;
   const metrics = gatewayMetrics(deps.registry);
-  const document = openapi(contracts, { version: release.version });
+  const document = openapi([...contracts, ...httpContracts], { version: release.version });
   for (const schema of systemService(broker, () => document, log)) broker.createService(schema);
   const authenticator = await createAuthenticator({ config, keyring, bus, call: internalCall(broker, contracts) });
   return {

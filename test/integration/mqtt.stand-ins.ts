@@ -63,7 +63,7 @@ export class StandInAuthenticator implements Authenticator {
     return expires === undefined ? found : { ...found, expires };
   }
 
-  async apiKey(): Promise<Principal> {
+  async apiKey(): Promise<never> {
     throw new Failure('INVALID_API_KEY');
   }
 
