@@ -9,7 +9,7 @@ export interface UsersRecord {
   updatedAt: string;
   username: string;
   email: string | null;
-  roles: ('admin' | 'user')[];
+  roles: Array<'admin' | 'user'>;
   can_login: boolean;
 }
 export interface AuthCreateResult {
@@ -20,10 +20,10 @@ export interface AuthCreateResult {
 export interface ApiKeysListPayload {
   page?: number;
   itemsPerPage?: number;
-  sortBy?: {
+  sortBy?: Array<{
     key: 'createdAt' | 'name';
     order?: 'asc' | 'desc';
-  }[];
+  }>;
   search?: string | null;
 }
 export interface ApiKeysRecord {
@@ -31,7 +31,7 @@ export interface ApiKeysRecord {
   createdAt: string;
   updatedAt: string;
   name: string;
-  roles: ('admin' | 'user')[];
+  roles: Array<'admin' | 'user'>;
   requireSignature: boolean;
 }
 export interface ApiKeysListResult {
@@ -42,7 +42,7 @@ export interface ApiKeysListResult {
 }
 export interface ApiKeysCreatePayload {
   name: string;
-  roles?: ('admin' | 'user')[];
+  roles?: Array<'admin' | 'user'>;
   requireSignature?: boolean;
 }
 export interface ApiKeysCreateResult {
@@ -50,17 +50,17 @@ export interface ApiKeysCreateResult {
   createdAt: string;
   updatedAt: string;
   name: string;
-  roles: ('admin' | 'user')[];
+  roles: Array<'admin' | 'user'>;
   requireSignature: boolean;
   key: string;
 }
 export interface UsersListPayload {
   page?: number;
   itemsPerPage?: number;
-  sortBy?: {
+  sortBy?: Array<{
     key: 'createdAt' | 'username';
     order?: 'asc' | 'desc';
-  }[];
+  }>;
   search?: string | null;
 }
 export interface UsersListResult {
@@ -73,23 +73,23 @@ export interface UsersCreatePayload {
   username: string;
   password: string;
   email?: string | null;
-  roles?: ('admin' | 'user')[];
+  roles?: Array<'admin' | 'user'>;
   can_login?: boolean;
 }
 export interface UsersUpdatePayload {
   username?: string;
   password?: string;
   email?: string | null;
-  roles?: ('admin' | 'user')[];
+  roles?: Array<'admin' | 'user'>;
   can_login?: boolean;
 }
 export interface CamerasListPayload {
   page?: number;
   itemsPerPage?: number;
-  sortBy?: {
+  sortBy?: Array<{
     key: 'createdAt' | 'name' | 'room';
     order?: 'asc' | 'desc';
-  }[];
+  }>;
   search?: string | null;
 }
 export interface CamerasRecord {
@@ -154,10 +154,10 @@ export interface CamerasUpdatePayload {
 export interface CredentialsListPayload {
   page?: number;
   itemsPerPage?: number;
-  sortBy?: {
+  sortBy?: Array<{
     key: 'createdAt' | 'description';
     order?: 'asc' | 'desc';
-  }[];
+  }>;
   search?: string | null;
 }
 export interface CredentialsRecord {
@@ -193,10 +193,10 @@ export type CredentialsUpdateResult = CredentialsRecord | {
 export interface RoomsListPayload {
   page?: number;
   itemsPerPage?: number;
-  sortBy?: {
+  sortBy?: Array<{
     key: 'createdAt' | 'name';
     order?: 'asc' | 'desc';
-  }[];
+  }>;
   search?: string | null;
 }
 export interface RoomsRecord {
@@ -259,10 +259,10 @@ export interface RoomsHistoryResult {
 export interface PresenceListPayload {
   page?: number;
   itemsPerPage?: number;
-  sortBy?: {
+  sortBy?: Array<{
     key: 'username';
     order?: 'asc' | 'desc';
-  }[];
+  }>;
   search?: string | null;
 }
 export interface PresenceRecord {
@@ -282,20 +282,20 @@ export interface PresenceReadResult {
   username?: string;
   email?: string | null;
   online: boolean;
-  sessions: {
+  sessions: Array<{
     id: string;
     protocol: 'socketio' | 'mqtt';
     gateway: string;
     since: string;
-  }[];
+  }>;
 }
 export interface StreamsListPayload {
   page?: number;
   itemsPerPage?: number;
-  sortBy?: {
+  sortBy?: Array<{
     key: 'camera';
     order?: 'asc' | 'desc';
-  }[];
+  }>;
   search?: string | null;
 }
 export interface StreamsRecord {

@@ -15,7 +15,7 @@ export interface ReconnectOptions {
  */
 export function delayBefore(
   attempt: number,
-  error: Pick<TrigateError, 'retryAfter'>,
+  error: { readonly retryAfter?: number | undefined },
   { minDelayMs = 500, maxDelayMs = 5_000 }: ReconnectOptions,
   random: number,
 ): number {

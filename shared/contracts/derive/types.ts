@@ -33,7 +33,7 @@ function union(types: string[]): string {
 
 function arrayType(items: Json, indent: string): string {
   const item = typeOf(items, indent);
-  return /[ |]/.test(item) && !item.startsWith('{') ? `(${item})[]` : `${item}[]`;
+  return /^\w+$/.test(item) ? `${item}[]` : `Array<${item}>`;
 }
 
 /** `{ … }` over several lines, or an index signature. */
