@@ -147,6 +147,22 @@ export function busSuite(name: string, open: () => Promise<OpenBus>): void {
         expect(stopped.envelopes).toHaveLength(1);
       });
 
+      test('are found again, the newest of each name and entity, oldest first', async () => {
+        const of = (entity: string, event: string, domain = 'presence') => {
+          const envelope = eventOf(entity);
+          return { ...envelope, body: { ...envelope.body, domain, event } };
+        };
+        expect(await one.newest('presence')).toEqual([]);
+        const early = [of('a', 'online'), of('b', 'online'), of('a', 'online'), of('a', 'online', 'other')];
+        for (const event of early) await one.emit(event);
+        const late = [of('a', 'offline'), { ...of('c', 'online'), rooms: ['x'] }];
+        for (const event of late) await two.emit(event);
+        // It may be found twice, as a copy and itself: what is last counts.
+        const found = new Map((await two.newest('presence')).map((event) => [event.id, event]));
+        const [, onlineB, onlineA] = early;
+        expect([...found.values()]).toEqual([onlineB, onlineA, ...late]);
+      });
+
       test('are refused where they are malformed', async () => {
         const event = eventOf('a');
         await expect(one.emit({ ...event, body: { ...event.body, domain: 'a.>' } })).rejects.toThrow(/domain/);

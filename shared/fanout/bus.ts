@@ -25,6 +25,8 @@ export interface EventEnvelope {
   id: string;
   hearers: EventHearers;
   body: ServiceEvent;
+  /** For gateways only: the rooms it concerns. */
+  rooms?: string[] | undefined;
 }
 
 export interface Following {
@@ -45,6 +47,12 @@ export interface Bus {
   emit(envelope: EventEnvelope): Promise<void>;
   /** A handler that rejects gets the event again, with a growing pause, before any later one of the same entity. */
   follow(options: FollowOptions, handler: (envelope: EventEnvelope) => Promise<void>): Promise<Following>;
+  /**
+   * What was stored last under each name of each entity of a domain, oldest first, also where the event itself is long
+   * forgotten. An event stored while this runs may be missing: follow first.
+   * @throws Error within 20 s
+   */
+  newest(domain: string): Promise<EventEnvelope[]>;
   /** At most once, to everyone who listens now. `topic` has letters, digits and dots. */
   notify(topic: string, data: unknown): void;
   listen(topic: string, handler: (data: unknown) => void): Promise<Following>;

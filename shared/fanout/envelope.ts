@@ -27,6 +27,7 @@ const envelopeSchema: z.ZodType<EventEnvelope> = z.object({
     details: z.record(z.string(), z.unknown()),
     at: timestamp,
   }),
+  rooms: z.array(z.string()).optional(),
 });
 
 /** JSON of an envelope. @throws Error where the readers would refuse it: better here than lost there */

@@ -6,6 +6,7 @@ import { persist } from './nats.errors.ts';
 import { followAll, followTier, type Handler } from './nats.follow.ts';
 import { NatsLink } from './nats.link.ts';
 import { listenTo } from './nats.listen.ts';
+import { newestOf } from './nats.newest.ts';
 import { ensureStream, type StreamLimits } from './nats.stream.ts';
 import { type BusNames, namesOf } from './subjects.ts';
 import { Turns } from './turns.ts';
@@ -82,6 +83,13 @@ class NatsBus implements Bus {
     return this.#keep(
       await persist(openBound, () => (tier === undefined ? followAll(context) : followTier(context, tier))),
     );
+  }
+
+  async newest(domain: string): Promise<EventEnvelope[]> {
+    this.#check();
+    if (!/^[A-Za-z0-9_-]{1,64}$/.test(domain)) throw new Error(`not a domain: ${domain}`);
+    const context = { jsm: this.#jsm, js: this.#js, names: this.#names, limits: this.#limits, log: this.#log };
+    return persist(openBound, () => newestOf(context, domain));
   }
 
   notify(topic: string, data: unknown): void {

@@ -36,6 +36,10 @@ export function namesOf(prefix: string) {
     lane: (lane: number) => `${prefix}.events.${lane}.>`,
     event: (body: { domain: string; entity: string | null; event: string }) =>
       `${prefix}.events.${laneOf(body.domain, body.entity)}.${body.domain}.${entityToken(body.entity)}.${body.event}`,
+    /** Of one domain, in every lane. */
+    domain: (domain: string) => `${prefix}.events.*.${domain}.>`,
+    /** The stream that keeps what was stored last. */
+    newest: (domain: string) => `${prefix}-newest-${domain}`,
     notice: (topic: string) => `${prefix}.notice.${topic}`,
     claims: (ttlMs: number) => ({ stream: `${prefix}-claims-${ttlMs}`, subjects: `${prefix}.claims.${ttlMs}.*` }),
     claim: (name: string, ttlMs: number) => `${prefix}.claims.${ttlMs}.${claimToken(name)}`,
