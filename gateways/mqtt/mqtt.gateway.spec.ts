@@ -42,6 +42,8 @@ const authenticator: Authenticator = {
   apiKey: async () => ({ ...anonymous, requireSignature: false }),
   nobody: () => anonymous,
   onRevoked: () => {},
+  holds: () => {},
+  wasRevoked: () => false,
 };
 const request = { command: 'list', module: 'version', requestId: 'r1' };
 const incoming = (properties: Incoming['properties'] = {}, value: unknown = request): Incoming => ({

@@ -75,6 +75,12 @@ export class StandInAuthenticator implements Authenticator {
     this.#handlers.push(handler);
   }
 
+  holds(): void {}
+
+  wasRevoked(): boolean {
+    return false;
+  }
+
   revoke(userId: string): void {
     for (const handler of this.#handlers) handler(userId);
   }
