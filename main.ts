@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net';
+import { announcing } from './gateways/core/announcing.ts';
 import { gatewayCore } from './gateways/core/core.ts';
 import { reachable } from './gateways/core/system.service.ts';
 import { startHttpGateway } from './gateways/http/http.gateway.ts';
@@ -52,9 +53,12 @@ async function main(): Promise<void> {
   const operator = operatorEndpoints(state, registry);
   // HTTP starts first, as Socket.IO shares its server.
   const fanout = lateFanout();
-  const deps = { ...core, contracts, broker, bus, fanout, config, keyring, operator, log, name: broker.nodeID };
+  const dispatcher = announcing(core.dispatcher, fanout);
+  const shared = { ...core, dispatcher, contracts, broker, bus, fanout, config, keyring, operator, log };
+  const deps = { ...shared, name: broker.nodeID };
   const http = await startHttpGateway(deps);
-  const socketio = await startSocketioGateway({ ...deps, server: http.server });
+  const socketio = await startSocketioGateway({ ...deps, server: http.server, recovery: true });
+  fanout.use(socketio.fanout);
   const mqtt = await (config.mqttUrl ? startExternalMqtt(deps) : startEmbeddedMqtt(deps));
   state.checks.mqtt = () => mqtt.healthy();
   drainOnSignals({

@@ -8,6 +8,7 @@ import { close, listen, operatorEndpoints, readiness, serveOperator } from '../s
 import { processRegistry } from '../shared/runtime/registry.ts';
 import { drainOnSignals, exitOnSurprises } from '../shared/runtime/shutdown.ts';
 import { configOrExit, connectBus, exitWith, keyringOf } from '../shared/runtime/start.ts';
+import { announcing } from './core/announcing.ts';
 import { gatewayCore } from './core/core.ts';
 import { reachable } from './core/system.service.ts';
 import { startHttpGateway } from './http/http.gateway.ts';
@@ -47,7 +48,9 @@ async function main(): Promise<void> {
   });
   const operator = operatorEndpoints(state, registry);
   const fanout = lateFanout();
-  const deps = { ...core, contracts, broker, bus, fanout, config, keyring, operator, log, name: broker.nodeID };
+  const dispatcher = announcing(core.dispatcher, fanout);
+  const shared = { ...core, dispatcher, contracts, broker, bus, fanout, config, keyring, operator, log };
+  const deps = { ...shared, name: broker.nodeID };
   const starts: Record<GatewayName, () => Promise<Gateway>> = {
     http: () => startHttpGateway(deps),
     socketio: () => socketioAlone(deps),
@@ -76,6 +79,7 @@ async function main(): Promise<void> {
 type SocketioAlone = Omit<Parameters<typeof startSocketioGateway>[0], 'server'> & {
   config: Config;
   operator: ReturnType<typeof operatorEndpoints>;
+  fanout: ReturnType<typeof lateFanout>;
 };
 
 /** A Socket.IO gateway on a port of its own, which also answers `/live`, `/ready` and `/metrics`. */
@@ -87,6 +91,7 @@ async function socketioAlone(deps: SocketioAlone): Promise<{ stop(): Promise<voi
     );
   });
   const gateway = await startSocketioGateway({ ...deps, server });
+  deps.fanout.use(gateway.fanout);
   await listen(server, { host: deps.config.host, port: deps.config.socketioPort });
   return {
     async stop() {

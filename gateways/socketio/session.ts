@@ -21,6 +21,7 @@ export class Session {
   private used = 0;
   private running = 0;
   private expiry: NodeJS.Timeout | undefined;
+  private turn: Promise<unknown> = Promise.resolve();
 
   constructor(
     socket: Socket,
@@ -53,6 +54,13 @@ export class Session {
     } finally {
       this.running -= 1;
     }
+  }
+
+  /** One after the other, as they came; `within` bounds how many wait. */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.turn.then(work);
+    this.turn = done.catch(() => {});
+    return done;
   }
 
   close(): void {

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { line } from '../fields.ts';
 import { roomName } from '../rooms.contract.ts';
 
 /** An event a client sends. */
@@ -35,7 +36,7 @@ export const userId = z.union([z.string().min(1).max(128), z.int()]);
 export const ofRoom = z.strictObject({ room: roomName });
 
 /** An own id for the request, which its answer repeats. */
-export const requestId = z.string().min(1).max(128);
+export const requestId = line(128);
 
 /** Any JSON object. */
 export const anyObject = z.record(z.string(), z.json());

@@ -34,7 +34,9 @@ export const serverApi = dialect({
       summary: 'Run a command: `action` is `<module>.<command>`, `params` its entity and payload',
       payload: z.strictObject({
         action: line(129),
-        params: anyObject.optional(),
+        params: z
+          .strictObject({ entity: z.union([z.string(), z.int()]).optional(), payload: anyObject.optional() })
+          .optional(),
         requestId: requestId.optional(),
       }),
       answer: 'action:result',
