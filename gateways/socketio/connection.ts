@@ -1,11 +1,11 @@
 import type { Server, Socket } from 'socket.io';
 import type { Fanout } from '../../shared/fanout/fanout.ts';
-import type { PresenceReporter } from '../core/presence.reporter.ts';
 import { type Departures, recoverable } from './departures.ts';
 import type { SocketioDeps } from './deps.ts';
 import type { Dialect } from './dialects/dialect.ts';
 import { roleRoom, userRoom } from './events.ts';
 import type { socketMetrics } from './metrics.ts';
+import type { SocketPresence } from './presence.ts';
 import { RecoveryAdapter } from './recovery.adapter.ts';
 import { roomNames, SessionRooms, userOf } from './rooms.ts';
 import { Session } from './session.ts';
@@ -18,7 +18,7 @@ interface ConnectionDeps extends SocketioDeps {
   io: Server;
   fanout: Fanout;
   departures: Departures;
-  presence: PresenceReporter;
+  presence: SocketPresence;
   counts: ReturnType<typeof socketMetrics>;
   dialects: readonly Dialect[];
 }
@@ -28,19 +28,24 @@ export const connection = (deps: ConnectionDeps) => (socket: Socket) => {
   const { config, presence, counts, departures } = deps;
   const session = new Session(socket, socket.data.identity, deps.authenticator, config.rateLimitMessages);
   delete socket.data.identity;
+  // Revoked while it was let in: it hears nothing, also of what it missed.
+  if (deps.authenticator.wasRevoked(session.principal)) {
+    session.close();
+    socket.disconnect(true);
+    return;
+  }
   const user = userOf(session.principal);
   socket.data.owner = user.id;
   takeAudiences(socket, session);
   if (socket.recovered) welcomeBack(deps, socket);
   counts.connected(socket.conn.transport.name);
-  presence.joined({ id: socket.id, protocol: 'socketio', user, since: new Date().toISOString() });
+  presence.joined(socket, session.principal);
   socket.on('disconnecting', (reason) => {
     departures.left(socket.id, user, roomNames(socket.rooms), recoverable.has(reason));
   });
   socket.on('disconnect', () => {
     session.close();
     counts.disconnected();
-    presence.left(socket.id);
   });
   greet(socket, user.id, config.authStrategy === 'none' ? 'development' : 'production');
   const { dispatcher, fanout, bus, log } = deps;

@@ -13,7 +13,10 @@ export interface SocketioDeps {
   server: HttpServer;
   /** Unique name of this process. */
   name: string;
-  config: Pick<Config, 'corsOrigins' | 'trustProxy' | 'rateLimitConnections' | 'rateLimitMessages' | 'authStrategy'>;
+  config: Pick<
+    Config,
+    'corsOrigins' | 'trustProxy' | 'rateLimitConnections' | 'rateLimitMessages' | 'authStrategy' | 'presenceBroadcast'
+  >;
   dispatcher: Dispatcher;
   callAs(principal: Principal): Call;
   authenticator: Authenticator;

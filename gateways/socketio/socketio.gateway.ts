@@ -7,7 +7,6 @@ import type { Principal } from '../../shared/runtime/principal.ts';
 import { clientAddress } from '../core/address.ts';
 import { perMinute } from '../core/limits.ts';
 import { corsOptions, isAllowedOrigin } from '../core/origins.ts';
-import { presenceReporter } from '../core/presence.reporter.ts';
 import { readToken } from './codec.ts';
 import { connection, returnedEvent } from './connection.ts';
 import { boundedParser, engineBytes } from './decoder.ts';
@@ -20,6 +19,7 @@ import { serverApiDialect } from './dialects/server-api.dialect.ts';
 import { broadcastEvent, userRoom } from './events.ts';
 import { socketioFanout } from './fanout.ts';
 import { socketMetrics } from './metrics.ts';
+import { socketPresence } from './presence.ts';
 import { RecoveryAdapter, recoveryMs } from './recovery.adapter.ts';
 import { reconnectStatus } from './system.events.ts';
 
@@ -37,7 +37,7 @@ export async function startSocketioGateway(deps: SocketioDeps): Promise<Socketio
   const { bus, log, authenticator } = deps;
   const io = createServer(deps);
   const metrics = socketMetrics(deps.metrics.registry);
-  const presence = await presenceReporter(deps.name, bus);
+  const presence = await socketPresence({ ...deps, io });
   const fanout = socketioFanout(io, log);
   const departures = new Departures(fanout, deps.recovery ? recoveryMs : 0);
   io.use(handshake(deps, metrics.refused));
@@ -47,6 +47,7 @@ export async function startSocketioGateway(deps: SocketioDeps): Promise<Socketio
 
   const events = await bus.follow({}, async (envelope) => {
     broadcastEvent(io, envelope);
+    presence.heard(envelope);
     deps.metrics.event(envelope.body.domain, envelope.body.event);
   });
   log.info({ gateway: deps.name }, 'Socket.IO gateway started');
