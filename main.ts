@@ -1,4 +1,5 @@
 import type { AddressInfo } from 'node:net';
+import { announcing } from './gateways/core/announcing.ts';
 import { gatewayCore } from './gateways/core/core.ts';
 import { reachable } from './gateways/core/system.service.ts';
 import { startHttpGateway } from './gateways/http/http.gateway.ts';
@@ -8,6 +9,7 @@ import { startSocketioGateway } from './gateways/socketio/socketio.gateway.ts';
 import { type ServiceName, services } from './services/index.ts';
 import { startServices } from './services/start.ts';
 import { contracts } from './shared/contracts/index.ts';
+import { lateFanout } from './shared/fanout/late.fanout.ts';
 import { memoryBus } from './shared/fanout/memory.bus.ts';
 import { createBroker } from './shared/runtime/broker.ts';
 import { createLog } from './shared/runtime/log.ts';
@@ -49,9 +51,14 @@ async function main(): Promise<void> {
 
   const state = readiness({ store: () => stores.healthy(), services: () => reachable(broker).auth === true });
   const operator = operatorEndpoints(state, registry);
-  const deps = { ...core, contracts, broker, bus, config, keyring, operator, log, name: broker.nodeID };
+  // HTTP starts first, as Socket.IO shares its server.
+  const fanout = lateFanout();
+  const dispatcher = announcing(core.dispatcher, fanout);
+  const shared = { ...core, dispatcher, contracts, broker, bus, fanout, config, keyring, operator, log };
+  const deps = { ...shared, name: broker.nodeID };
   const http = await startHttpGateway(deps);
-  const socketio = await startSocketioGateway({ ...deps, server: http.server });
+  const socketio = await startSocketioGateway({ ...deps, server: http.server, recovery: true });
+  fanout.use(socketio.fanout);
   const mqtt = await (config.mqttUrl ? startExternalMqtt(deps) : startEmbeddedMqtt(deps));
   state.checks.mqtt = () => mqtt.healthy();
   drainOnSignals(

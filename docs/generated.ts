@@ -1,7 +1,8 @@
 import { asyncapi } from '../shared/contracts/derive/asyncapi.ts';
 import { errorsMarkdown } from '../shared/contracts/derive/errors.ts';
 import { openapi } from '../shared/contracts/derive/openapi.ts';
-import { contracts } from '../shared/contracts/index.ts';
+import { typescript } from '../shared/contracts/derive/typescript.ts';
+import { contracts, httpContracts } from '../shared/contracts/index.ts';
 import { configTable } from '../shared/runtime/config.ts';
 import { variables } from '../shared/runtime/config.variables.ts';
 
@@ -10,8 +11,9 @@ export function generated(version: string): Record<string, (before: string) => s
   const baseTopic = variables.MQTT_BASE_TOPIC.default;
   const json = (value: unknown) => () => `${JSON.stringify(value, null, 2)}\n`;
   return {
-    'docs/openapi.json': json(openapi(contracts, { version })),
+    'docs/openapi.json': json(openapi([...contracts, ...httpContracts], { version })),
     'docs/asyncapi.json': json(asyncapi(contracts, { version, baseTopic })),
+    'clients/sdk/api.generated.ts': () => typescript(contracts),
     'README.md': (before) => between(between(before, 'variables', configTable()), 'errors', errorsMarkdown()),
   };
 }

@@ -1,5 +1,6 @@
 import { createServer } from 'node:http';
 import { contracts } from '../shared/contracts/index.ts';
+import { lateFanout } from '../shared/fanout/late.fanout.ts';
 import { createBroker } from '../shared/runtime/broker.ts';
 import type { Config } from '../shared/runtime/config.ts';
 import { createLog } from '../shared/runtime/log.ts';
@@ -7,6 +8,7 @@ import { close, listen, operatorEndpoints, readiness, serveOperator } from '../s
 import { processRegistry } from '../shared/runtime/registry.ts';
 import { drainOnSignals, exitOnSurprises } from '../shared/runtime/shutdown.ts';
 import { configOrExit, connectBus, exitWith, keyringOf } from '../shared/runtime/start.ts';
+import { announcing } from './core/announcing.ts';
 import { gatewayCore } from './core/core.ts';
 import { reachable } from './core/system.service.ts';
 import { startHttpGateway } from './http/http.gateway.ts';
@@ -45,7 +47,10 @@ async function main(): Promise<void> {
     auth: () => reachable(broker).auth === true && reachable(broker).users === true,
   });
   const operator = operatorEndpoints(state, registry);
-  const deps = { ...core, contracts, broker, bus, config, keyring, operator, log, name: broker.nodeID };
+  const fanout = lateFanout();
+  const dispatcher = announcing(core.dispatcher, fanout);
+  const shared = { ...core, dispatcher, contracts, broker, bus, fanout, config, keyring, operator, log };
+  const deps = { ...shared, name: broker.nodeID };
   const starts: Record<GatewayName, () => Promise<Gateway>> = {
     http: () => startHttpGateway(deps),
     socketio: () => socketioAlone(deps),
@@ -77,6 +82,7 @@ async function main(): Promise<void> {
 type SocketioAlone = Omit<Parameters<typeof startSocketioGateway>[0], 'server'> & {
   config: Config;
   operator: ReturnType<typeof operatorEndpoints>;
+  fanout: ReturnType<typeof lateFanout>;
 };
 
 /** A Socket.IO gateway on a port of its own, which also answers `/live`, `/ready` and `/metrics`. */
@@ -88,6 +94,7 @@ async function socketioAlone(deps: SocketioAlone): Promise<{ stop(): Promise<voi
     );
   });
   const gateway = await startSocketioGateway({ ...deps, server });
+  deps.fanout.use(gateway.fanout);
   await listen(server, { host: deps.config.host, port: deps.config.socketioPort });
   return {
     async stop() {

@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
-import { contracts, Failure, type ServiceContract } from '../shared/contracts/index.ts';
+import { contracts, type EventAudience, Failure, type ServiceContract } from '../shared/contracts/index.ts';
 import type { Bus, EventHearers } from '../shared/fanout/bus.ts';
 import type { Emit } from './deps.ts';
 
-const audiences = new Map<string, 'users' | 'admins' | 'named'>(
+const audiences = new Map<string, EventAudience>(
   (contracts as readonly ServiceContract[]).flatMap((contract) =>
     Object.entries(contract.events ?? {}).flatMap(([domain, events]) =>
       Object.entries(events).map(([event, { audience }]) => [`${domain}.${event}`, audience] as const),

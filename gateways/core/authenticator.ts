@@ -5,14 +5,18 @@ import type { Bus } from '../../shared/fanout/bus.ts';
 import type { Config } from '../../shared/runtime/config.ts';
 import type { Claims, Keyring } from '../../shared/runtime/keyring.ts';
 import { anonymous, type Principal } from '../../shared/runtime/principal.ts';
-import type { Authenticator } from './dispatch.types.ts';
+import { Changes } from './changes.ts';
+import type { Authenticator, KeyPrincipal } from './dispatch.types.ts';
 import { externalPrincipal } from './external-principal.ts';
 import { introspector } from './introspection.ts';
+import { Revocation } from './revocation.ts';
 
 /** Milliseconds a user or key is believed without asking again; a change is told at once by a notice. */
 const grantLifetimeMs = 10_000;
 const maxTokens = 50_000;
 const maxGrants = 50_000;
+/** Questions about one user or key whose answers a change overtook, before the last answer is used for once. */
+const maxQuestions = 3;
 
 interface Grant {
   principal: Principal;
@@ -32,6 +36,8 @@ export interface AuthenticatorDeps {
   keyring: Keyring;
   bus: Bus;
   call: Call;
+  /** Milliseconds between checks of every open session, 30,000. */
+  checkEveryMs?: number;
 }
 
 const development: Principal = {
@@ -50,21 +56,43 @@ export async function createAuthenticator(deps: AuthenticatorDeps): Promise<Auth
   const { config, keyring, bus } = deps;
   const tokens = new LRUCache<string, KnownToken>({ max: maxTokens });
   const grants = new LRUCache<string, Grant>({ max: maxGrants, ttl: grantLifetimeMs });
-  const keys = new LRUCache<string, Principal>({ max: maxGrants, ttl: grantLifetimeMs });
+  const keys = new LRUCache<string, KeyPrincipal>({ max: maxGrants, ttl: grantLifetimeMs });
   const asked = new Map<string, Promise<Grant>>();
-  const handlers: ((userId: string) => void)[] = [];
+  const changes = new Changes();
+  const revocation = new Revocation({
+    versionsOf: (ids) => askVersions(deps.call, ids),
+    ...(deps.checkEveryMs !== undefined && { checkEveryMs: deps.checkEveryMs }),
+  });
   const introspect = config.authIntrospectionUrl ? introspector(config.authIntrospectionUrl) : undefined;
 
   await bus.listen('users.changed', (data) => {
     const { id, revoked } = data as { id: string; revoked: boolean };
+    changes.note(id);
     grants.delete(id);
-    if (revoked) for (const handler of handlers) handler(id);
+    if (revoked) revocation.revoke(id);
   });
-  await bus.listen('api-keys.changed', (data) => keys.delete((data as { keyHash: string }).keyHash));
+  await bus.listen('api-keys.changed', (data) => {
+    const { keyHash } = data as { keyHash: string };
+    changes.note(keyHash);
+    keys.delete(keyHash);
+  });
   bus.onGap(() => {
+    changes.noteAll();
     grants.clear();
     keys.clear();
+    revocation.check();
   });
+
+  /** An answer that was on its way while its subject changed is asked for again, and kept by nobody. */
+  async function current<T extends object>(id: string, ask: () => Promise<T>, kept: LRUCache<string, T>): Promise<T> {
+    for (let questions = 1; ; questions += 1) {
+      const mark = changes.mark();
+      const answer = await ask();
+      const isCurrent = !changes.since(mark, id);
+      if (isCurrent) kept.set(id, answer);
+      if (isCurrent || questions === maxQuestions) return answer;
+    }
+  }
 
   async function verify(token: string): Promise<KnownToken> {
     const claims = await keyring.verify(token).catch(() => undefined);
@@ -78,12 +106,7 @@ export async function createAuthenticator(deps: AuthenticatorDeps): Promise<Auth
   function grantOf(userId: string): Promise<Grant> {
     const waiting = asked.get(userId);
     if (waiting) return waiting;
-    const question = askGrant(deps.call, userId)
-      .then((grant) => {
-        grants.set(userId, grant);
-        return grant;
-      })
-      .finally(() => asked.delete(userId));
+    const question = current(userId, () => askGrant(deps.call, userId), grants).finally(() => asked.delete(userId));
     asked.set(userId, question);
     return question;
   }
@@ -94,7 +117,7 @@ export async function createAuthenticator(deps: AuthenticatorDeps): Promise<Auth
     if (known.principal) return known.principal;
     const grant = grants.get(known.userId) ?? (await grantOf(known.userId));
     if (grant.tokenVersion !== known.tokenVersion) throw new Failure('UNAUTHORIZED', 'The token was revoked');
-    return { ...grant.principal, expires: known.expires };
+    return revocation.issued({ ...grant.principal, expires: known.expires }, known.tokenVersion);
   }
 
   return {
@@ -104,14 +127,12 @@ export async function createAuthenticator(deps: AuthenticatorDeps): Promise<Auth
     },
     async apiKey(key) {
       const hash = createHash('sha256').update(key).digest('hex');
-      const known = keys.get(hash);
-      if (known) return known;
-      const principal = await askKey(deps.call, hash);
-      keys.set(hash, principal);
-      return principal;
+      return keys.get(hash) ?? current(hash, () => askKey(deps.call, hash), keys);
     },
     nobody: () => (config.authStrategy === 'none' ? development : anonymous),
-    onRevoked: (handler) => void handlers.push(handler),
+    onRevoked: (handler) => revocation.onRevoked(handler),
+    holds: (holder) => revocation.holds(holder),
+    wasRevoked: (principal) => revocation.wasRevoked(principal),
   };
 }
 
@@ -136,10 +157,15 @@ async function askGrant(call: Call, userId: string): Promise<Grant> {
   }
 }
 
-async function askKey(call: Call, hash: string): Promise<Principal> {
+async function askVersions(call: Call, ids: string[]): Promise<ReadonlyMap<string, number>> {
+  const { users } = await call('users.versions', { payload: { ids } });
+  return new Map(users.map(({ id, tokenVersion }) => [id, tokenVersion]));
+}
+
+async function askKey(call: Call, hash: string): Promise<KeyPrincipal> {
   try {
-    const { id, name, roles } = await call('api-keys.verify', { entity: hash });
-    return { kind: 'key', id, username: name, email: null, roles };
+    const { id, name, roles, requireSignature } = await call('api-keys.verify', { entity: hash });
+    return { kind: 'key', id, username: name, email: null, roles, requireSignature };
   } catch (error) {
     throw isNotFound(error) ? new Failure('INVALID_API_KEY') : error;
   }

@@ -1,12 +1,13 @@
 import type { ServiceBroker } from 'moleculer';
 import type { Registry } from 'prom-client';
 import { openapi } from '../../shared/contracts/derive/openapi.ts';
-import type { ActionContract, Call, ServiceContract } from '../../shared/contracts/index.ts';
+import { type ActionContract, type Call, httpContracts, type ServiceContract } from '../../shared/contracts/index.ts';
 import type { Bus } from '../../shared/fanout/bus.ts';
 import { idempotentRetries } from '../../shared/runtime/broker.ts';
 import type { Config } from '../../shared/runtime/config.ts';
 import type { Keyring } from '../../shared/runtime/keyring.ts';
 import type { Log } from '../../shared/runtime/log.ts';
+import type { Principal } from '../../shared/runtime/principal.ts';
 import { release } from '../../shared/runtime/release.ts';
 import { createAuthenticator } from './authenticator.ts';
 import type { Authenticator, Dispatcher } from './dispatch.types.ts';
@@ -28,6 +29,8 @@ export interface GatewayCore {
   dispatcher: Dispatcher;
   authenticator: Authenticator;
   metrics: GatewayMetrics;
+  /** Calls of the gateway on behalf of somebody, of what no client may call itself: `rooms.enter`. */
+  callAs(principal: Principal): Call;
   openapi: Record<string, unknown>;
 }
 
@@ -35,19 +38,33 @@ export interface GatewayCore {
 export async function gatewayCore(deps: CoreDeps): Promise<GatewayCore> {
   const { broker, contracts, bus, config, keyring, log } = deps;
   const metrics = gatewayMetrics(deps.registry);
-  const document = openapi(contracts, { version: release.version });
+  const document = openapi([...contracts, ...httpContracts], { version: release.version });
   for (const schema of systemService(broker, () => document, log)) broker.createService(schema);
-  const authenticator = await createAuthenticator({ config, keyring, bus, call: internalCall(broker, contracts) });
+  const callAs = internalCalls(broker, contracts);
+  const authenticator = await createAuthenticator({ config, keyring, bus, call: callAs() });
   return {
     dispatcher: createDispatcher({ contracts, broker, metrics, log }),
     authenticator,
     metrics,
+    callAs,
     openapi: document,
   };
 }
 
-/** Calls of the gateway itself, such as asking who a user is. */
-function internalCall(broker: ServiceBroker, contracts: readonly ServiceContract[]): Call {
+/** Calls of the gateway itself, such as asking who a user is; without a principal on behalf of nobody. */
+function internalCalls(broker: ServiceBroker, contracts: readonly ServiceContract[]): (principal?: Principal) => Call {
+  const idempotent = idempotentNames(contracts);
+  return (principal) => {
+    const call = (name: string, params: object = {}) =>
+      broker.call(name, params, {
+        ...(principal && { meta: { principal } }),
+        ...(idempotent.has(name) && { retries: idempotentRetries }),
+      });
+    return call as unknown as Call;
+  };
+}
+
+function idempotentNames(contracts: readonly ServiceContract[]): ReadonlySet<string> {
   const idempotent = new Set<string>();
   for (const { modules } of contracts) {
     for (const [module, { actions }] of Object.entries(modules)) {
@@ -56,7 +73,5 @@ function internalCall(broker: ServiceBroker, contracts: readonly ServiceContract
       }
     }
   }
-  const call = (name: string, params: object = {}) =>
-    broker.call(name, params, { ...(idempotent.has(name) && { retries: idempotentRetries }) });
-  return call as unknown as Call;
+  return idempotent;
 }

@@ -20,16 +20,25 @@ export interface Dispatcher {
   dispatch(request: Request, principal: Principal, protocol: Protocol, form?: 'jsonText'): Promise<unknown>;
 }
 
+export interface KeyPrincipal extends Principal {
+  /** Whether a request with this key must be signed. */
+  readonly requireSignature: boolean;
+}
+
 /** Turns what a client presents into a principal. */
 export interface Authenticator {
   /** @throws Failure UNAUTHORIZED for a bad, expired or revoked token, UNAVAILABLE when that cannot be known. */
   bearer(token: string): Promise<Principal>;
   /** @throws Failure INVALID_API_KEY */
-  apiKey(key: string): Promise<Principal>;
+  apiKey(key: string): Promise<KeyPrincipal>;
   /** Who presents nothing: anonymous, or, where AUTH_STRATEGY is none, an administrator. */
   nobody(): Principal;
   /** Calls back when a principal that was let in must end: logged out, changed, deleted. */
   onRevoked(handler: (userId: string) => void): void;
+  /** Where the principals of open sessions are found, as `bearer` gave them: they are checked again now and then. */
+  holds(holder: () => Iterable<Principal>): void;
+  /** Whether its user was revoked since `bearer` gave it: a session that is only being made was not told. */
+  wasRevoked(principal: Principal): boolean;
 }
 
 export type { Failure };

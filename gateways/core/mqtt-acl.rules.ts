@@ -22,7 +22,7 @@ export interface MqttRules {
 const anonymousDomains: ReadonlySet<string> = new Set(['camera', 'credentials']);
 const maxFilter = 1_024;
 const maxLevels = 32;
-const strictness: Record<EventAudience, number> = { users: 0, named: 1, admins: 2 };
+const strictness: Record<EventAudience, number> = { users: 0, named: 1, admins: 2, services: 3 };
 const audiences = domainAudiences(contracts);
 
 export const requestTopic = (base: string): string => `${base}/requests`;
@@ -48,8 +48,9 @@ export function maySubscribe(principal: Principal, filter: string, rules: MqttRu
   return domain !== undefined && mayHearDomain(principal, domain, rules);
 }
 
-/** Whether one event is for a principal; administrators hear every one. */
+/** Whether one event is for a principal; administrators hear every one that clients hear at all. */
 export function mayHear(principal: Principal, { hearers, body }: EventEnvelope, anonymous: AnonymousMode): boolean {
+  if (hearers.kind === 'services') return false;
   if (principal.roles.includes('admin')) return true;
   if (principal.kind === 'anonymous') {
     return anonymous === 'events' && hearers.kind === 'users' && anonymousDomains.has(body.domain);
@@ -83,7 +84,7 @@ function mayHearDomain(principal: Principal, domain: string, rules: MqttRules): 
   const hears = principal.kind !== 'anonymous' || rules.anonymous === 'events';
   if (domain === '+' || domain === '#') return hears && rules.forwardChecked === true;
   const audience = audiences.get(domain);
-  if (!hears || audience === undefined || audience === 'admins') return false;
+  if (!hears || audience === undefined || audience === 'admins' || audience === 'services') return false;
   if (principal.kind === 'anonymous') return anonymousDomains.has(domain);
   return audience === 'users' || rules.forwardChecked === true;
 }

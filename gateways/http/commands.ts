@@ -8,9 +8,10 @@ import type { Config } from '../../shared/runtime/config.ts';
 import { toFailure } from '../../shared/runtime/failure.ts';
 import { anonymous, type Principal } from '../../shared/runtime/principal.ts';
 import { clientAddress } from '../core/address.ts';
-import type { Authenticator, Dispatcher } from '../core/dispatch.types.ts';
+import type { Dispatcher } from '../core/dispatch.types.ts';
 import type { Limit } from '../core/limits.ts';
 import { assertSafeKeys, unsafeFailure } from '../core/safe-json.ts';
+import { type Authenticate, isSigned } from './authenticate.ts';
 import { readJsonBody } from './body.ts';
 import { writeFailure, writeResult } from './reply.ts';
 import { createRouter, type Found } from './router.ts';
@@ -18,7 +19,7 @@ import { createRouter, type Found } from './router.ts';
 export interface CommandDeps {
   contracts: readonly ServiceContract[];
   dispatcher: Dispatcher;
-  authenticator: Authenticator;
+  authenticate: Authenticate;
   limit: Limit;
   config: Pick<Config, 'trustProxy'>;
   packet(direction: 'in' | 'out'): void;
@@ -33,14 +34,14 @@ export function requestIdOf(request: IncomingMessage): string {
 }
 
 /** Commands of the contracts over HTTP; answers false where the path is none of theirs. */
-export function commandHandler({ contracts, dispatcher, authenticator, limit, config, packet }: CommandDeps) {
+export function commandHandler({ contracts, dispatcher, authenticate, limit, config, packet }: CommandDeps) {
   const router = createRouter(contracts);
 
   async function principalOf(request: IncomingMessage, route: HttpRoute): Promise<Principal> {
-    // An outdated token must not keep anybody from logging in.
-    if (route.contract.access === 'anyone') return anonymous;
+    // An outdated token must not keep anybody from logging in; a signature is checked wherever there is one.
+    if (route.contract.access === 'anyone' && !isSigned(request)) return anonymous;
     try {
-      return await authenticate(request, authenticator);
+      return await authenticate(request, route.contract.by);
     } catch (error) {
       // Guessing keys is limited like asking without one.
       await limit.take(clientAddress(request, config.trustProxy));
@@ -99,20 +100,9 @@ export function commandHandler({ contracts, dispatcher, authenticator, limit, co
   };
 }
 
-/** `Authorization: Bearer`, else `X-API-Key`, else nobody. @throws Failure UNAUTHORIZED, INVALID_API_KEY */
-export async function authenticate(request: IncomingMessage, authenticator: Authenticator): Promise<Principal> {
-  const { authorization, 'x-api-key': key } = request.headers;
-  if (authorization !== undefined) {
-    const token = /^Bearer +(\S+)$/i.exec(authorization)?.[1];
-    if (!token) throw new Failure('UNAUTHORIZED', 'The Authorization header must be "Bearer <token>"');
-    return authenticator.bearer(token);
-  }
-  return typeof key === 'string' ? authenticator.apiKey(key) : authenticator.nobody();
-}
-
 async function readPayload(request: IncomingMessage, route: HttpRoute, query: string): Promise<unknown> {
   if (request.method === 'GET' || request.method === 'HEAD') return readQuery(route, query);
-  const body = await readJsonBody(request);
+  const body = await readJsonBody(request, { allowDollar: route.contract.freeForm === true });
   if (body !== undefined && route.payloadFrom !== 'body' && isEmptyObject(body)) return undefined;
   return body ?? readQuery(route, query);
 }

@@ -3,19 +3,25 @@ import cors from 'cors';
 import type { ServiceBroker, ServiceSchema } from 'moleculer';
 import ApiGateway from 'moleculer-web';
 import { asyncapi } from '../../shared/contracts/derive/asyncapi.ts';
-import { Failure, type ServiceContract } from '../../shared/contracts/index.ts';
+import { Failure, httpContracts, type ServiceContract } from '../../shared/contracts/index.ts';
+import type { Bus } from '../../shared/fanout/bus.ts';
+import type { Fanout } from '../../shared/fanout/fanout.ts';
 import type { Config } from '../../shared/runtime/config.ts';
 import { toFailure } from '../../shared/runtime/failure.ts';
 import type { Keyring } from '../../shared/runtime/keyring.ts';
+import type { Log } from '../../shared/runtime/log.ts';
 import { close, listen } from '../../shared/runtime/operator.ts';
 import { release } from '../../shared/runtime/release.ts';
-import type { Authenticator, Dispatcher } from '../core/dispatch.types.ts';
-import { perMinute } from '../core/limits.ts';
+import type { Authenticator } from '../core/dispatch.types.ts';
+import { createDispatcher } from '../core/dispatcher.ts';
+import { perMinuteOfAll } from '../core/limits.ts';
 import type { GatewayMetrics } from '../core/metrics.ts';
 import { corsOptions } from '../core/origins.ts';
+import { requestAuthenticator } from './authenticate.ts';
 import { commandHandler, requestIdOf } from './commands.ts';
 import { type MqttHookDeps, mqttHooks } from './mqtt.hooks.ts';
 import { pageRoutes } from './pages.ts';
+import { pushService } from './push.service.ts';
 import { writeFailure } from './reply.ts';
 
 export interface HttpDeps {
@@ -23,8 +29,10 @@ export interface HttpDeps {
   contracts: readonly ServiceContract[];
   openapi: Record<string, unknown>;
   config: Pick<Config, 'host' | 'httpPort' | 'corsOrigins' | 'trustProxy' | 'rateLimitHttp'> & MqttHookDeps['config'];
-  dispatcher: Dispatcher;
   authenticator: Authenticator;
+  bus: Bus;
+  fanout: Fanout;
+  log: Log;
   keyring: Keyring;
   metrics: GatewayMetrics;
   /** `/live`, `/ready`, `/health`, `/metrics`: true where it answered. */
@@ -39,10 +47,17 @@ const operatorPaths = new Set(['/live', '/ready', '/health', '/metrics']);
  * more than all the rest of a request; pages and documents go through it.
  */
 export async function startHttpGateway(deps: HttpDeps): Promise<{ server: Server; stop(): Promise<void> }> {
-  const { config, metrics } = deps;
+  const { broker, bus, config, log, metrics } = deps;
+  const contracts = [...deps.contracts, ...httpContracts];
+  const authenticate = requestAuthenticator(deps);
+  const limit = await perMinuteOfAll(config.rateLimitHttp, 'http', bus);
+  for (const push of pushService(deps.fanout, log)) broker.createService(push);
   const commands = commandHandler({
-    ...deps,
-    limit: perMinute(config.rateLimitHttp, 'http'),
+    config,
+    contracts,
+    dispatcher: createDispatcher({ contracts, broker, metrics, log }),
+    authenticate,
+    limit,
     packet: (direction) => metrics.packet('http', direction),
   });
   const allowed = corsOptions(config.corsOrigins);
@@ -63,7 +78,7 @@ export async function startHttpGateway(deps: HttpDeps): Promise<{ server: Server
           asyncapi: asyncapi(deps.contracts, { version: release.version, baseTopic: config.mqttBaseTopic }),
           jwks: deps.keyring.jwks(),
         },
-        mqttHooks(deps),
+        mqttHooks({ ...deps, authenticate }),
       ),
       logRequest: null,
       logResponse: null,
@@ -85,7 +100,7 @@ export async function startHttpGateway(deps: HttpDeps): Promise<{ server: Server
       },
     },
   };
-  const service = deps.broker.createService(schema);
+  const service = broker.createService(schema);
   const handle = (service as unknown as { httpHandler: NodeHandler }).httpHandler;
   const server = createServer(
     { requestTimeout: 30_000, headersTimeout: 10_000, keepAliveTimeout: 65_000 },
@@ -96,7 +111,10 @@ export async function startHttpGateway(deps: HttpDeps): Promise<{ server: Server
   await listen(server, { host: config.host, port: config.httpPort });
   return {
     server,
-    stop: () => close(server),
+    async stop() {
+      await close(server);
+      await limit.stop();
+    },
   };
 }
 

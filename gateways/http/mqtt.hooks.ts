@@ -8,8 +8,9 @@ import { anonymous, type Principal } from '../../shared/runtime/principal.ts';
 import { invalidRequest } from '../../shared/runtime/validator.ts';
 import type { Authenticator } from '../core/dispatch.types.ts';
 import { mayPublish, maySubscribe } from '../core/mqtt-acl.rules.ts';
+import type { Authenticate } from './authenticate.ts';
 import { readJsonBody } from './body.ts';
-import { authenticate, requestIdOf } from './commands.ts';
+import { requestIdOf } from './commands.ts';
 import { writeFailure, writeResult } from './reply.ts';
 
 const optionalText = z.string().max(8_192).nullish();
@@ -24,6 +25,7 @@ const accessSchema = z.object({
 
 export interface MqttHookDeps {
   authenticator: Authenticator;
+  authenticate: Authenticate;
   config: Pick<Config, 'mqttBaseTopic' | 'mqttAnonymous' | 'mqttUsername' | 'mqttPassword'>;
 }
 
@@ -33,7 +35,7 @@ type Handler = (body: unknown) => Promise<object>;
  * `POST /api/mqtt/auth` and `/api/mqtt/acl`, which EMQX asks for each login and each topic. It presents an API key of
  * an administrator: the answers say which passwords are good.
  */
-export function mqttHooks({ authenticator, config }: MqttHookDeps): Record<string, unknown> {
+export function mqttHooks({ authenticator, authenticate, config }: MqttHookDeps): Record<string, unknown> {
   const rules = { base: config.mqttBaseTopic, anonymous: config.mqttAnonymous };
 
   async function login(body: unknown): Promise<object> {
@@ -56,7 +58,7 @@ export function mqttHooks({ authenticator, config }: MqttHookDeps): Record<strin
   const hook = (handler: Handler) => async (request: IncomingMessage, response: ServerResponse) => {
     const requestId = requestIdOf(request);
     try {
-      const asker = await authenticate(request, authenticator);
+      const asker = await authenticate(request);
       if (!asker.roles.includes('admin')) throw new Failure(asker.kind === 'anonymous' ? 'UNAUTHORIZED' : 'FORBIDDEN');
       writeResult(response, 200, requestId, await handler(await readJsonBody(request)));
     } catch (error) {

@@ -8,6 +8,8 @@ export interface Found {
 
 const apiPrefix = '/api/';
 const maxPathLength = 2_048;
+/** First parts of paths that are somebody else's: pages, probes, Socket.IO. No event is posted to them. */
+const ownNames = new Set(['api', 'live', 'ready', 'health', 'metrics', 'socket.io', 'page.css', '.well-known']);
 
 /** A path below `/api/` as its decoded parts; null where it is none of ours. @throws Failure INVALID_REQUEST */
 function partsOf(path: string): string[] | null {
@@ -15,11 +17,22 @@ function partsOf(path: string): string[] | null {
   const trimmed = path.endsWith('/') ? path.slice(apiPrefix.length, -1) : path.slice(apiPrefix.length);
   const parts = trimmed.split('/');
   if (parts.length > 3 || parts.includes('')) return null;
+  return parts.map(decode);
+}
+
+/** @throws Failure INVALID_REQUEST */
+function decode(part: string): string {
   try {
-    return trimmed.includes('%') ? parts.map(decodeURIComponent) : parts;
+    return part.includes('%') ? decodeURIComponent(part) : part;
   } catch {
     throw new Failure('INVALID_REQUEST', 'The path is not percent-encoded UTF-8');
   }
+}
+
+/** The one part of a path that has only one: `/name`. */
+function nameOf(path: string): string | undefined {
+  const name = /^\/([^/]+)\/?$/.exec(path)?.[1];
+  return name === undefined || path.length > maxPathLength || ownNames.has(name) ? undefined : name;
 }
 
 const shapeOf = ([module, entity, command]: readonly string[]): string =>
@@ -32,7 +45,13 @@ const shapeOf = ([module, entity, command]: readonly string[]): string =>
 export function createRouter(contracts: readonly ServiceContract[]) {
   const shapes = new Map<string, Map<string, HttpRoute>>();
   const modules = new Set(contracts.flatMap(({ modules }) => Object.keys(modules)));
+  const named = new Map<string, HttpRoute>();
   for (const route of httpRoutes(contracts)) {
+    if (!route.path.startsWith(apiPrefix)) {
+      named.set(route.method, route);
+      continue;
+    }
+    modules.add(route.path.slice(apiPrefix.length).split('/', 1)[0] as string);
     const shape = route.path.slice(apiPrefix.length);
     const methods = shapes.get(shape) ?? new Map<string, HttpRoute>();
     shapes.set(shape, methods.set(route.method, route));
@@ -44,6 +63,9 @@ export function createRouter(contracts: readonly ServiceContract[]) {
      * @throws Failure NOT_FOUND for a module's path that is no command
      */
     find(method: string, path: string): Found | { allow: string } | null {
+      const own = path.startsWith(apiPrefix) ? undefined : named.get(method);
+      const name = own && nameOf(path);
+      if (name !== undefined) return { route: own as HttpRoute, entity: decode(name) };
       const parts = partsOf(path);
       if (!parts || !modules.has(parts[0] as string)) return null;
       const methods = shapes.get(shapeOf(parts));

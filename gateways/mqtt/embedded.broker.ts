@@ -94,6 +94,7 @@ class Embedded implements EmbeddedBroker {
       for (const users of this.#revokedMeanwhile) users.add(userId);
       this.#endAll(({ principal }) => principal.id === userId);
     });
+    options.authenticator.holds(() => [...this.#live].map(({ principal }) => principal));
     this.#timer = setInterval(() => this.#sweep(Date.now()), sweepMs).unref();
   }
 

@@ -39,9 +39,11 @@ class StandInBroker implements BrokerClient {
 
 const authenticator: Authenticator = {
   bearer: async () => anonymous,
-  apiKey: async () => anonymous,
+  apiKey: async () => ({ ...anonymous, requireSignature: false }),
   nobody: () => anonymous,
   onRevoked: () => {},
+  holds: () => {},
+  wasRevoked: () => false,
 };
 const request = { command: 'list', module: 'version', requestId: 'r1' };
 const incoming = (properties: Incoming['properties'] = {}, value: unknown = request): Incoming => ({

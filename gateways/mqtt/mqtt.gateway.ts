@@ -46,7 +46,8 @@ export async function startMqttGateway(deps: MqttGatewayDeps): Promise<MqttGatew
   const { broker, bus, config, metrics } = deps;
   await broker.serve((incoming) => handle(incoming, deps));
   const following = await bus.follow({ tier: 'mqtt' }, async (envelope) => {
-    const { body } = envelope;
+    const { body, hearers } = envelope;
+    if (hearers.kind === 'services') return;
     const topics = eventTopics(body, config.baseTopic, config.eventTopics);
     await broker.publish(topics, JSON.stringify(body), envelope);
     metrics?.event(body.domain, body.event);

@@ -2,6 +2,7 @@ import { Failure } from '../../shared/contracts/index.ts';
 import type { Request } from '../core/dispatch.types.ts';
 import { readEnvelope, usableRequestId } from '../core/envelope.ts';
 import { assertSafeKeys, decodeJson } from '../core/safe-json.ts';
+import { assertNotTooLarge, TooLarge } from './decoder.ts';
 
 /** What a client is told of a failure, on the event of its request. */
 export interface ErrorReply {
@@ -20,6 +21,8 @@ export type ReadRequest = { request: Request } | { failure: Failure; requestId: 
 export function readRequest(argument: unknown): ReadRequest {
   let requestId: string | undefined;
   try {
+    requestId = usableRequestId(argument instanceof TooLarge ? argument.argument : argument, 'socketio');
+    assertNotTooLarge(argument);
     const value = typeof argument === 'string' ? decodeJson(argument) : argument;
     requestId = usableRequestId(value, 'socketio');
     assertSafeKeys(value);

@@ -9,6 +9,7 @@ const admins = roleRoom('admin');
 
 /** Hands a service event to the sockets that may hear it, under its three names. */
 export function broadcastEvent(io: Server, { hearers, body }: EventEnvelope): void {
+  if (hearers.kind === 'services') return;
   const names = [`${body.domain}:${body.event}`, `${body.domain}:*`, body.event];
   for (const name of names) {
     if (hearers.kind === 'users') io.local.emit(name, body);

@@ -22,6 +22,7 @@ export class Session {
   private running = 0;
   private expiry: NodeJS.Timeout | undefined;
   private whenIdle: (() => void)[] = [];
+  private turn: Promise<unknown> = Promise.resolve();
 
   constructor(
     socket: Socket,
@@ -42,16 +43,6 @@ export class Session {
     return this.token === undefined ? this.principal : this.authenticator.bearer(this.token);
   }
 
-  /** Whether who is connected would be let in again. */
-  async standing(): Promise<'good' | 'ended' | 'unknown'> {
-    try {
-      await this.currentPrincipal();
-      return 'good';
-    } catch (error) {
-      return error instanceof Failure && error.type === 'UNAUTHORIZED' ? 'ended' : 'unknown';
-    }
-  }
-
   /** Runs one request within the limits of the connection. @throws Failure RATE_LIMITED, and what `work` throws */
   async within<T>(work: () => Promise<T>): Promise<T> {
     this.countMessage();
@@ -68,14 +59,25 @@ export class Session {
     }
   }
 
-  /** Ends the connection when what runs is answered, at the latest after the milliseconds given. */
+  /** One after the other, as they came; `within` bounds how many wait. */
+  inTurn<T>(work: () => Promise<T>): Promise<T> {
+    const done = this.turn.then(work);
+    this.turn = done.catch(() => {});
+    return done;
+  }
+
+  /** Resolves when what runs is answered, at the latest after the milliseconds given. */
+  async idle(withinMs: number): Promise<void> {
+    if (this.running === 0) return;
+    await new Promise<void>((resolve) => {
+      this.whenIdle.push(resolve);
+      setTimeout(resolve, withinMs).unref();
+    });
+  }
+
+  /** Ends the connection after the answers of what runs: who logs out is told so. */
   async end(withinMs: number): Promise<void> {
-    if (this.running > 0) {
-      await new Promise<void>((resolve) => {
-        this.whenIdle.push(resolve);
-        setTimeout(resolve, withinMs).unref();
-      });
-    }
+    await this.idle(withinMs);
     this.socket.disconnect(true);
   }
 

@@ -1,103 +1,101 @@
-import type { Server as HttpServer } from 'node:http';
+import { setTimeout as pause } from 'node:timers/promises';
 import { Server, type Socket } from 'socket.io';
 import { Failure } from '../../shared/contracts/index.ts';
-import type { Bus } from '../../shared/fanout/bus.ts';
-import type { Config } from '../../shared/runtime/config.ts';
+import type { Fanout } from '../../shared/fanout/fanout.ts';
 import { toFailure } from '../../shared/runtime/failure.ts';
-import type { Log } from '../../shared/runtime/log.ts';
+import type { Principal } from '../../shared/runtime/principal.ts';
 import { clientAddress } from '../core/address.ts';
-import type { Authenticator, Dispatcher } from '../core/dispatch.types.ts';
 import { perMinute } from '../core/limits.ts';
-import type { GatewayMetrics } from '../core/metrics.ts';
 import { corsOptions, isAllowedOrigin } from '../core/origins.ts';
-import { presenceReporter } from '../core/presence.reporter.ts';
 import { readToken } from './codec.ts';
+import { connection, returnedEvent } from './connection.ts';
+import { boundedParser, engineBytes } from './decoder.ts';
+import { Departures } from './departures.ts';
+import type { SocketioDeps } from './deps.ts';
 import type { Dialect } from './dialects/dialect.ts';
 import { requestsDialect } from './dialects/requests.dialect.ts';
-import { broadcastEvent, roleRoom, userRoom } from './events.ts';
+import { roomsGuideDialect } from './dialects/rooms-guide.dialect.ts';
+import { serverApiDialect } from './dialects/server-api.dialect.ts';
+import { broadcastEvent, userRoom } from './events.ts';
+import { socketioFanout } from './fanout.ts';
 import { socketMetrics } from './metrics.ts';
-import { rechecker } from './recheck.ts';
-import { Session } from './session.ts';
+import { socketPresence } from './presence.ts';
+import { RecoveryAdapter, recoveryMs } from './recovery.adapter.ts';
+import type { Session } from './session.ts';
+import { reconnectStatus } from './system.events.ts';
 
-export interface SocketioDeps {
-  /** The server whose port is shared. */
-  server: HttpServer;
-  /** Unique name of this process. */
-  name: string;
-  config: Pick<Config, 'corsOrigins' | 'trustProxy' | 'rateLimitConnections' | 'rateLimitMessages'>;
-  dispatcher: Dispatcher;
-  authenticator: Authenticator;
-  bus: Bus;
-  metrics: GatewayMetrics;
-  log: Log;
+export interface SocketioGateway {
+  /** Of the cluster, as far as the adapter goes. */
+  fanout: Fanout;
+  stop(): Promise<void>;
 }
 
-const dialects: readonly Dialect[] = [requestsDialect];
-/** Room beyond the 1 MB of a payload for the envelope around it; the engine closes on larger messages. */
-const maxMessageBytes = 1_048_576 + 16_384;
+const dialects: readonly Dialect[] = [requestsDialect, serverApiDialect, roomsGuideDialect];
 /** Milliseconds for the answers of what runs: where the user was revoked (who logs out is told so), and in a drain. */
 const revokedGraceMs = 1_000;
 const drainMs = 11_000;
+/** Milliseconds for which a gateway that ends lets its last messages reach their sockets. */
+const flushMs = 1_000;
 
-export async function startSocketioGateway(deps: SocketioDeps): Promise<{ stop(): Promise<void> }> {
-  const { config, bus, authenticator, log } = deps;
-  const allowed = corsOptions(config.corsOrigins);
-  const io = new Server(deps.server, {
-    serveClient: false,
-    allowEIO3: true,
-    maxHttpBufferSize: maxMessageBytes,
-    connectTimeout: 10_000,
-    allowRequest: (request, answer) => answer(null, isAllowedOrigin(request, config.corsOrigins)),
-    ...(allowed && { cors: allowed }),
-  });
+export async function startSocketioGateway(deps: SocketioDeps): Promise<SocketioGateway> {
+  const { bus, log, authenticator } = deps;
+  const io = createServer(deps);
   const metrics = socketMetrics(deps.metrics.registry);
-  const presence = await presenceReporter(deps.name, bus);
-  const sessions = new Map<string, Session>();
+  const presence = await socketPresence({ ...deps, io });
+  const fanout = socketioFanout(io, log);
+  const departures = new Departures(fanout, deps.recovery ? recoveryMs : 0);
   io.use(handshake(deps, metrics.refused));
-  io.on('connection', (socket) => {
-    const session = new Session(socket, socket.data.identity, authenticator, config.rateLimitMessages);
-    sessions.set(socket.id, session);
-    delete socket.data.identity;
-    const { id, username, email, roles } = session.principal;
-    socket.join([userRoom(id), ...roles.map(roleRoom)]);
-    // A revocation between the handshake and this would have found no socket to end.
-    session.currentPrincipal().catch(() => socket.disconnect(true));
-    metrics.connected(socket.conn.transport.name);
-    presence.joined({
-      id: socket.id,
-      protocol: 'socketio',
-      user: { id, username, email },
-      since: new Date().toISOString(),
-    });
-    socket.on('disconnect', () => {
-      session.close();
-      sessions.delete(socket.id);
-      metrics.disconnected();
-      presence.left(socket.id);
-    });
-    const packet = (direction: 'in' | 'out') => deps.metrics.packet('socketio', direction);
-    for (const dialect of dialects) dialect({ session, dispatcher: deps.dispatcher, packet });
-  });
+  const sessions = new Map<string, Session>();
+  io.on('connection', connection({ ...deps, io, sessions, fanout, departures, presence, counts: metrics, dialects }));
+  io.on(returnedEvent as never, (socketId: string) => departures.returned(socketId));
   authenticator.onRevoked((userId) => {
     for (const id of io.sockets.adapter.rooms.get(userRoom(userId)) ?? []) sessions.get(id)?.end(revokedGraceMs);
   });
-  bus.onGap(rechecker(sessions, revokedGraceMs));
 
   const events = await bus.follow({}, async (envelope) => {
     broadcastEvent(io, envelope);
+    presence.heard(envelope);
     deps.metrics.event(envelope.body.domain, envelope.body.event);
   });
   log.info({ gateway: deps.name }, 'Socket.IO gateway started');
   return {
+    fanout,
     async stop() {
       await events.stop();
-      io.local.emit('system:reconnect_status', { attempt: 1, delay: 1_000, timestamp: new Date().toISOString() });
-      await Promise.all([...sessions.values()].map((session) => session.end(drainMs)));
+      io.local.emit('system:reconnect_status', reconnectStatus());
+      await Promise.all([...sessions.values()].map((session) => session.idle(drainMs)));
+      await endConnections(io);
+      departures.close();
+      await fanout.close();
       await presence.stop();
-      // Not io.close(): it would close the server, which is its owner's.
-      io.engine.close();
     },
   };
+}
+
+function createServer({ server, config, adapter, recovery }: SocketioDeps): Server {
+  const allowed = corsOptions(config.corsOrigins);
+  const chosen = adapter ?? (recovery ? RecoveryAdapter : undefined);
+  return new Server(server, {
+    serveClient: false,
+    allowEIO3: true,
+    parser: boundedParser,
+    maxHttpBufferSize: engineBytes,
+    connectTimeout: 10_000,
+    allowRequest: (request, answer) => answer(null, isAllowedOrigin(request, config.corsOrigins)),
+    ...(allowed && { cors: allowed }),
+    ...(chosen && { adapter: chosen }),
+    // The token is looked at again: it may have been revoked meanwhile.
+    ...(recovery && { connectionStateRecovery: { maxDisconnectionDuration: recoveryMs, skipMiddlewares: false } }),
+  });
+}
+
+/** Ends the transports, not the sessions: a client told that the server disconnected it would not come back. */
+async function endConnections(io: Server): Promise<void> {
+  const deadline = Date.now() + flushMs;
+  for (const socket of io.of('/').sockets.values()) socket.conn.close();
+  while (io.engine.clientsCount > 0 && Date.now() < deadline) await pause(20);
+  // Not io.close(): it would close the server, which is its owner's.
+  io.engine.close();
 }
 
 /** Lets a connection in, or refuses it with `connect_error`, whose `data` is {code, message}. */
@@ -109,6 +107,7 @@ function handshake({ config, authenticator }: SocketioDeps, refused: (transport:
       const token = readToken(socket.handshake);
       const principal = token === undefined ? authenticator.nobody() : await authenticator.bearer(token);
       if (principal.kind === 'anonymous') throw new Failure('UNAUTHORIZED', 'A token is needed');
+      if (socket.recovered) assertOwner(socket, principal);
       socket.data.identity = { principal, token };
       next();
     } catch (error) {
@@ -117,4 +116,12 @@ function handshake({ config, authenticator }: SocketioDeps, refused: (transport:
       next(Object.assign(new Error(message), { data: { code: type, message, ...data } }));
     }
   };
+}
+
+/** A session is recovered by its own user only; anybody else begins anew. @throws Failure where that cannot be */
+function assertOwner(socket: Socket, { id }: Principal): void {
+  if (socket.data.owner === id) return;
+  const { adapter } = socket.nsp;
+  if (!(adapter instanceof RecoveryAdapter)) throw new Failure('UNAUTHORIZED', 'This session is of another user');
+  adapter.forget(socket);
 }

@@ -1,5 +1,6 @@
 import { authContract } from '../../shared/contracts/auth.contract.ts';
 import { Failure } from '../../shared/contracts/index.ts';
+import { RepeatedNotices } from '../../shared/fanout/repeated.ts';
 import { implement } from '../../shared/runtime/implement.ts';
 import type { Principal } from '../../shared/runtime/principal.ts';
 import { found } from '../../shared/store/change.ts';
@@ -19,6 +20,7 @@ function assertUser(principal: Principal): string {
 export const startAuth: StartService = async (deps) => {
   const store = await authStore(deps.stores);
   const { keys } = store;
+  const keysChanged = new RepeatedNotices(deps.bus, 'api-keys.changed');
 
   const handlers: Parameters<typeof implement<typeof authContract>>[1] = {
     auth: {
@@ -47,7 +49,7 @@ export const startAuth: StartService = async (deps) => {
       },
       async delete({ entity }) {
         const { keyHash } = found(await keys.delete(entity));
-        deps.bus.notify('api-keys.changed', { keyHash });
+        keysChanged.notify({ keyHash });
         return undefined;
       },
       verify: async ({ entity }) => found(await store.byHash(entity)),

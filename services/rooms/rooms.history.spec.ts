@@ -18,8 +18,8 @@ beforeEach(async () => {
 
 describe('the history of a room', () => {
   test('is read oldest first, page by page', async () => {
-    for (let n = 1; n <= 5; n++) await history.append('a', from, n);
-    await history.append('b', from, 'elsewhere');
+    for (let n = 1; n <= 5; n++) await history.append('a', from, { message: n });
+    await history.append('b', from, { message: 'elsewhere' });
     const newest = await history.read('a', { limit: 2 });
     expect(newest.map(({ message }) => message)).toEqual([4, 5]);
     const earlier = await history.read('a', { limit: 2, before: newest[0]?.id });
@@ -27,22 +27,22 @@ describe('the history of a room', () => {
   });
 
   test('gives nothing before a message it does not hold', async () => {
-    const { id } = await history.append('b', from, 'elsewhere');
-    await history.append('a', from, 1);
+    const { id } = await history.append('b', from, { message: 'elsewhere' });
+    await history.append('a', from, { message: 1 });
     expect(await history.read('a', { limit: 10, before: id })).toEqual([]);
     expect(await history.read('a', { limit: 10, before: 'nope' })).toEqual([]);
   });
 
   test('is cut at 512 KB, but never to nothing', async () => {
-    for (let n = 1; n <= 4; n++) await history.append('a', from, `${n}${'x'.repeat(200 * 1_024)}`);
+    for (let n = 1; n <= 4; n++) await history.append('a', from, { message: `${n}${'x'.repeat(200 * 1_024)}` });
     const page = await history.read('a', { limit: 10 });
     expect(page.map(({ message }) => String(message)[0])).toEqual(['3', '4']);
-    await history.append('a', from, `5${'x'.repeat(600 * 1_024)}`);
+    await history.append('a', from, { message: `5${'x'.repeat(600 * 1_024)}` });
     expect(await history.read('a', { limit: 10 })).toHaveLength(1);
   });
 
   test('keeps its newest messages only', async () => {
-    for (let n = 1; n <= maxHistory + 120; n++) await history.append('a', from, n);
+    for (let n = 1; n <= maxHistory + 120; n++) await history.append('a', from, { message: n });
     const kept = await store.messages.count({ room: 'a' });
     expect(kept).toBeGreaterThanOrEqual(maxHistory);
     expect(kept).toBeLessThanOrEqual(maxHistory + 50);
@@ -50,15 +50,15 @@ describe('the history of a room', () => {
   });
 
   test('drops what is older than 30 days', async () => {
-    await history.append('a', from, 'kept');
+    await history.append('a', from, { message: 'kept' });
     expect(await history.expire(Date.now() + 29 * day)).toBe(0);
     expect(await history.expire(Date.now() + 31 * day)).toBe(1);
     expect(await texts('a')).toEqual([]);
   });
 
   test('is gone with its room', async () => {
-    await history.append('a', from, 1);
-    await history.append('b', from, 2);
+    await history.append('a', from, { message: 1 });
+    await history.append('b', from, { message: 2 });
     await history.forget('a');
     expect([await texts('a'), await texts('b')]).toEqual([[], [2]]);
   });

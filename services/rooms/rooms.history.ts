@@ -3,15 +3,17 @@ import type { Collection } from '../../shared/store/collection.ts';
 import { maxHistory } from './rooms.rules.ts';
 import type { Message } from './rooms.store.ts';
 
-export interface HistoryItem {
+/** What is said, and what its sender says of it. */
+export type Said = Pick<Message, 'message' | 'type' | 'metadata'>;
+
+export interface HistoryItem extends Said {
   id: string;
   from: Message['from'];
-  message: unknown;
   timestamp: string;
 }
 
 export interface RoomHistory {
-  append(room: string, from: Message['from'], message: unknown): Promise<HistoryItem>;
+  append(room: string, from: Message['from'], said: Said): Promise<HistoryItem>;
   /** Oldest first. `before` is the id of a message; an unknown one gives nothing. */
   read(room: string, query: { limit: number; before?: string | undefined }): Promise<HistoryItem[]>;
   forget(room: string): Promise<void>;
@@ -40,7 +42,15 @@ function newestWithin(newestFirst: Message[], bytes: number): Message[] {
 
 /** Sorts like the time, in ms. */
 const timeOrder = (time: number) => String(time).padStart(15, '0');
-const item = ({ id, from, message, createdAt }: Message): HistoryItem => ({ id, from, message, timestamp: createdAt });
+const said = ({ message, type, metadata }: Said): Said => ({
+  message,
+  ...(type !== undefined && { type }),
+  ...(metadata !== undefined && { metadata }),
+});
+const item = (stored: Message): HistoryItem => {
+  const { id, from, createdAt } = stored;
+  return { id, from, ...said(stored), timestamp: createdAt };
+};
 
 export function roomHistory(messages: Collection<Message>, log: Log): RoomHistory {
   const sinceTrim = new Map<string, number>();
@@ -66,8 +76,8 @@ export function roomHistory(messages: Collection<Message>, log: Log): RoomHistor
   }
 
   return {
-    async append(room, from, message) {
-      const stored = await messages.insert({ room, from, message, order: nextOrder() });
+    async append(room, from, words) {
+      const stored = await messages.insert({ room, from, ...said(words), order: nextOrder() });
       trimSometimes(room);
       return item(stored);
     },

@@ -26,12 +26,17 @@ export function assertMayChange(principal: Principal, room: Room): void {
   }
 }
 
+/** Where messages to no room are kept: `me` to who sent them, under a name that nobody joins. */
+export const own = 'me';
+export const ownHistory = (principal: Pick<Principal, 'id'>): string => `user:${principal.id}`;
+
 /**
- * Names that stand for something else: a user's own audience, and a role's for who does not have it.
+ * Names that stand for something else: a user's own audience or history, and a role's for who does not have it.
  * @throws Failure FORBIDDEN
  */
 export function assertJoinable(principal: Principal, name: string): void {
-  if (name.startsWith('user:') || name.startsWith('role:')) throw new Failure('FORBIDDEN', 'This name is reserved');
+  if (name === own || name.startsWith('user:') || name.startsWith('role:'))
+    throw new Failure('FORBIDDEN', 'This name is reserved');
   if (roles.includes(name) && !(principal.roles as readonly string[]).includes(name)) {
     throw new Failure('FORBIDDEN', 'This name is a role');
   }

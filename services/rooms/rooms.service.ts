@@ -5,7 +5,16 @@ import type { Principal } from '../../shared/runtime/principal.ts';
 import { change, found, given } from '../../shared/store/change.ts';
 import type { StartService } from '../deps.ts';
 import { roomHistory } from './rooms.history.ts';
-import { assertJoinable, assertMayChange, assertMaySee, assertRoomName, hearersOf, maxMembers } from './rooms.rules.ts';
+import {
+  assertJoinable,
+  assertMayChange,
+  assertMaySee,
+  assertRoomName,
+  hearersOf,
+  maxMembers,
+  own,
+  ownHistory,
+} from './rooms.rules.ts';
 import { type Room, roomsStore } from './rooms.store.ts';
 
 const expireEveryMs = 60 * 60 * 1_000;
@@ -24,6 +33,13 @@ export const startRooms: StartService = async (deps) => {
     if (room) assertMaySee(principal, room);
     else assertJoinable(principal, entity);
     return room;
+  };
+
+  /** Where what is said in a room is kept, and what the room is called. */
+  const place = async (entity: string, principal: Principal): Promise<{ key: string; room: string }> => {
+    if (entity === own) return { key: ownHistory(principal), room: own };
+    const room = await enter(entity, principal);
+    return { key: room?.id ?? entity, room: room?.name ?? entity };
   };
 
   const handlers: Parameters<typeof implement<typeof roomsContract>>[1] = {
@@ -73,15 +89,19 @@ export const startRooms: StartService = async (deps) => {
         return { room: left?.name ?? room.name };
       },
       async send({ entity, payload, principal }) {
-        const room = await enter(entity, principal);
+        const { key, room } = await place(entity, principal);
         const { id, username, email } = principal;
-        const stored = await history.append(room?.id ?? entity, { id, username, email }, payload.message);
-        return { ...stored, room: room?.name ?? entity };
+        const stored = await history.append(key, { id, username, email }, payload);
+        return { ...stored, room };
       },
       async history({ entity, payload, principal }) {
+        const { key, room } = await place(entity, principal);
+        const items = await history.read(key, payload);
+        return { items: items.map((item) => ({ ...item, room })) };
+      },
+      async enter({ entity, principal }) {
         const room = await enter(entity, principal);
-        const items = await history.read(room?.id ?? entity, payload);
-        return { items: items.map((item) => ({ ...item, room: room?.name ?? entity })) };
+        return { room: room?.name ?? entity, id: room?.id ?? null };
       },
     },
   };

@@ -13,6 +13,8 @@ export interface Message extends Stored {
   room: string;
   from: { id: string; username: string; email: string | null };
   message: unknown;
+  type?: string | undefined;
+  metadata?: Record<string, unknown> | undefined;
   /** Sorts the messages of a room: time in ms, then a counter of the process. */
   order: string;
 }

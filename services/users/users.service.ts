@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { Failure } from '../../shared/contracts/index.ts';
 import { usersContract } from '../../shared/contracts/users.contract.ts';
+import { RepeatedNotices } from '../../shared/fanout/repeated.ts';
 import { implement } from '../../shared/runtime/implement.ts';
 import type { Principal } from '../../shared/runtime/principal.ts';
 import { change, found, given } from '../../shared/store/change.ts';
@@ -16,7 +17,8 @@ export const startUsers: StartService = async (deps) => {
   const store = await usersStore(deps.stores);
   const { users } = store;
   /** Gateways forget what they know of the user; see gateways/core/authenticator.ts. */
-  const changed = (id: string, revoked: boolean) => deps.bus.notify('users.changed', { id, revoked });
+  const notices = new RepeatedNotices(deps.bus, 'users.changed');
+  const changed = (id: string, revoked: boolean) => notices.notify({ id, revoked });
 
   const handlers: Parameters<typeof implement<typeof usersContract>>[1] = {
     users: {
@@ -56,6 +58,10 @@ export const startUsers: StartService = async (deps) => {
         return user;
       },
       account: async ({ entity }) => found(await users.get(entity)),
+      async versions({ payload: { ids } }) {
+        const there = await users.find({ id: { $in: ids }, can_login: true }, { limit: ids.length });
+        return { users: there };
+      },
       async revoke({ entity }) {
         await change(users, entity, ({ tokenVersion }) => ({ tokenVersion: tokenVersion + 1 }));
         changed(entity, true);

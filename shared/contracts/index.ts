@@ -3,6 +3,7 @@ import { camerasContract } from './cameras.contract.ts';
 import { credentialsContract } from './credentials.contract.ts';
 import type { ActionContract, ParamsOf, ResultOf, ServiceContract } from './kernel.ts';
 import { presenceContract } from './presence.contract.ts';
+import { pushContract } from './push.contract.ts';
 import { roomsContract } from './rooms.contract.ts';
 import { streamsContract } from './streams.contract.ts';
 import { systemContract } from './system.contract.ts';
@@ -19,6 +20,9 @@ export const contracts = [
   streamsContract,
   systemContract,
 ] as const satisfies readonly ServiceContract[];
+
+/** What HTTP has beside them. */
+export const httpContracts: readonly ServiceContract[] = [pushContract];
 
 type Contracts = (typeof contracts)[number];
 type Intersect<U> = (U extends unknown ? (u: U) => void : never) extends (i: infer I) => void ? I : never;

@@ -4,8 +4,11 @@ import type { ErrorCode } from './errors.ts';
 /** Who may call: `internal` is for services and gateways only and appears on no protocol. */
 export type Access = 'anyone' | 'user' | 'admin' | 'internal';
 
-/** Who hears an event: every user, administrators only, or those its emitter names (members of a private room). */
-export type EventAudience = 'users' | 'admins' | 'named';
+/**
+ * Who hears an event: every user, administrators only, those its emitter names (members of a private room), or
+ * `services`: nobody outside, only processes that follow the bus.
+ */
+export type EventAudience = 'users' | 'admins' | 'named' | 'services';
 
 export interface ActionContract {
   readonly summary: string;
@@ -22,6 +25,12 @@ export interface ActionContract {
   readonly errors?: readonly ErrorCode[];
   /** May be sent again when no answer came: reads, and writes that end in the same state. */
   readonly idempotent?: boolean;
+  /** An address of its own, on HTTP, where alone the command then is; what stands in braces in the path is the entity. */
+  readonly http?: { readonly method: 'GET' | 'POST'; readonly path: string };
+  /** By API key only. */
+  readonly by?: 'key';
+  /** Holds free-form data that is passed on and not stored: its keys may begin with `$`. */
+  readonly freeForm?: true;
   /** Calls of this action that run, and that wait, in one process; beyond them UNAVAILABLE. */
   readonly bulkhead?: { readonly concurrency: number; readonly maxQueueSize: number };
 }

@@ -16,6 +16,9 @@ export const roomMessage = z.object({
   room: z.string(),
   from: z.object({ id: z.string(), username: z.string(), email: z.string().nullable() }),
   message: z.unknown(),
+  /** Of `client:message` on Socket.IO. */
+  type: z.string().optional(),
+  metadata: z.record(z.string(), z.unknown()).optional(),
   timestamp,
 });
 
@@ -89,14 +92,26 @@ export const roomsContract = service({
           idempotent: true,
         }),
         send: action({
-          summary: 'Send a message to a room; it is stored before the answer',
+          summary: 'Send a message to a room, or, as `me`, to the own history; it is stored before the answer',
           access: 'user',
           entity: 'required',
-          payload: z.strictObject({ message: z.json() }),
+          payload: z.strictObject({
+            message: z.json(),
+            type: line(128).optional(),
+            metadata: z.record(z.string(), z.json()).optional(),
+          }),
           result: roomMessage,
         }),
+        enter: action({
+          summary: 'Whether a session may hear a room, and its name; changes nothing. `id` is null for a mere name',
+          access: 'internal',
+          entity: 'required',
+          result: z.object({ room: z.string(), id: z.string().nullable() }),
+          idempotent: true,
+        }),
         history: action({
-          summary: 'The newest messages of a room, oldest first, at most 512 KB; `before` is the id of a message',
+          summary:
+            'The newest messages of a room, or of `me`, oldest first, at most 512 KB; `before` is the id of a message',
           access: 'user',
           entity: 'required',
           payload: z.strictObject({

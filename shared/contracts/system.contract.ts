@@ -1,5 +1,9 @@
 import { z } from 'zod';
-import { action, service } from './kernel.ts';
+import { timestamp } from './fields.ts';
+import { action, event, service } from './kernel.ts';
+
+const from = z.object({ id: z.string(), username: z.string(), email: z.string().nullable() });
+const anything = z.record(z.string(), z.unknown());
 
 /** What a gateway answers out of its own knowledge, without a call to another process. */
 export const systemContract = service({
@@ -40,6 +44,28 @@ export const systemContract = service({
           idempotent: true,
         }),
       },
+    },
+  },
+  events: {
+    /** What clients hand to the services; the entity is who sent it. */
+    client: {
+      event: event({
+        summary: 'A client sent an event of its own (client:event)',
+        audience: 'services',
+        details: z.object({ type: z.string(), data: anything, from }),
+      }),
+      message: event({
+        summary: 'A client sent a message to no room (client:message)',
+        audience: 'services',
+        details: z.object({
+          messageId: z.string(),
+          content: z.string(),
+          type: z.string().optional(),
+          metadata: anything.optional(),
+          from,
+          timestamp,
+        }),
+      }),
     },
   },
 });

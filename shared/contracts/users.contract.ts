@@ -87,6 +87,13 @@ export const usersContract = service({
           errors: ['NOT_FOUND'],
           idempotent: true,
         }),
+        versions: action({
+          summary: 'The token versions of those among these users who may log in',
+          access: 'internal',
+          payload: z.strictObject({ ids: z.array(z.string().max(256)).min(1).max(200) }),
+          result: z.object({ users: z.array(z.object({ id: z.string(), tokenVersion: z.int() })) }),
+          idempotent: true,
+        }),
         revoke: action({
           summary: 'Raise the token version: every token of the user ends',
           access: 'internal',

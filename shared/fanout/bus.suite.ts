@@ -67,6 +67,9 @@ export function busSuite(name: string, open: () => Promise<OpenBus>): void {
     describe('notices', () => {
       noticeTests();
     });
+    describe('claims', () => {
+      claimTests();
+    });
 
     function eventTests(): void {
       test('reach every follower as they were emitted, in order', async () => {
@@ -142,6 +145,22 @@ export function busSuite(name: string, open: () => Promise<OpenBus>): void {
         await two.emit(eventOf('a'));
         await going.until(2);
         expect(stopped.envelopes).toHaveLength(1);
+      });
+
+      test('are found again, the newest of each name and entity, oldest first', async () => {
+        const of = (entity: string, event: string, domain = 'presence') => {
+          const envelope = eventOf(entity);
+          return { ...envelope, body: { ...envelope.body, domain, event } };
+        };
+        expect(await one.newest('presence')).toEqual([]);
+        const early = [of('a', 'online'), of('b', 'online'), of('a', 'online'), of('a', 'online', 'other')];
+        for (const event of early) await one.emit(event);
+        const late = [of('a', 'offline'), { ...of('c', 'online'), rooms: ['x'] }];
+        for (const event of late) await two.emit(event);
+        // It may be found twice, as a copy and itself: what is last counts.
+        const found = new Map((await two.newest('presence')).map((event) => [event.id, event]));
+        const [, onlineB, onlineA] = early;
+        expect([...found.values()]).toEqual([onlineB, onlineA, ...late]);
       });
 
       test('are refused where they are malformed', async () => {
@@ -247,6 +266,37 @@ export function busSuite(name: string, open: () => Promise<OpenBus>): void {
         await quick.until(1);
         expect(Date.now() - since).toBeLessThan(2_000);
         expect([slow.ids, quick.ids]).toEqual([[event.id], [next.id]]);
+      });
+    }
+
+    function claimTests(): void {
+      test('are won by one of 200 callers, and by none after it', async () => {
+        const claims = Array.from({ length: 200 }, (_, n) => (n % 2 ? one : two).claim('the one', 60_000));
+        expect((await Promise.all(claims)).filter(Boolean)).toHaveLength(1);
+        expect([await one.claim('the one', 60_000), await two.claim('the one', 60_000)]).toEqual([false, false]);
+      });
+
+      test('of other names are of no concern, whatever the names hold', async () => {
+        const names = ['a', 'A', 'a.b', 'a.*', '>', ' ', '', 'é', 'x'.repeat(5_000)];
+        for (const name of names) expect([name, await one.claim(name, 60_000)]).toEqual([name, true]);
+        for (const name of names) expect([name, await two.claim(name, 60_000)]).toEqual([name, false]);
+      });
+
+      test('end with their time', async () => {
+        expect(await one.claim('short', 1_000)).toBe(true);
+        const since = Date.now();
+        expect(await two.claim('short', 1_000)).toBe(false);
+        while (!(await two.claim('short', 1_000))) await new Promise((resolve) => setTimeout(resolve, 50));
+        expect(Date.now() - since).toBeGreaterThan(900);
+        expect(Date.now() - since).toBeLessThan(5_000);
+      });
+
+      test('are refused for a time that cannot be kept, and after close', async () => {
+        for (const ttl of [0, 999, 1_000.5, 86_400_001]) {
+          await expect(one.claim('a', ttl)).rejects.toThrow('time to live');
+        }
+        await one.close();
+        await expect(one.claim('a', 60_000)).rejects.toThrow('closed');
       });
     }
 

@@ -13,14 +13,20 @@ export interface ServiceEvent {
   at: string;
 }
 
-/** Who may hear an event; administrators hear every one. */
-export type EventHearers = { kind: 'users' } | { kind: 'admins' } | { kind: 'named'; users: string[] };
+/** Who may hear an event; administrators hear every one but those for `services`, which no client hears. */
+export type EventHearers =
+  | { kind: 'users' }
+  | { kind: 'admins' }
+  | { kind: 'named'; users: string[] }
+  | { kind: 'services' };
 
 export interface EventEnvelope {
   /** Unique; the same id twice is delivered once (within two minutes). */
   id: string;
   hearers: EventHearers;
   body: ServiceEvent;
+  /** For gateways only: the rooms it concerns. */
+  rooms?: string[] | undefined;
 }
 
 export interface Following {
@@ -41,9 +47,21 @@ export interface Bus {
   emit(envelope: EventEnvelope): Promise<void>;
   /** A handler that rejects gets the event again, with a growing pause, before any later one of the same entity. */
   follow(options: FollowOptions, handler: (envelope: EventEnvelope) => Promise<void>): Promise<Following>;
+  /**
+   * What was stored last under each name of each entity of a domain, oldest first, also where the event itself is long
+   * forgotten. An event stored while this runs may be missing: follow first.
+   * @throws Error within 20 s
+   */
+  newest(domain: string): Promise<EventEnvelope[]>;
   /** At most once, to everyone who listens now. `topic` has letters, digits and dots. */
   notify(topic: string, data: unknown): void;
   listen(topic: string, handler: (data: unknown) => void): Promise<Following>;
+  /**
+   * True for exactly one caller in the cluster within `ttlMs` (1,000 to 86,400,000; few different ones, as each is a
+   * stream of its own). `name` is any text.
+   * @throws Error within 2 s where that cannot be known: whoever asks must refuse
+   */
+  claim(name: string, ttlMs: number): Promise<boolean>;
   /** Called whenever notices may have been missed (the connection was lost and is back). */
   onGap(handler: () => void): void;
   /** Whether the bus is connected. */

@@ -18,6 +18,7 @@ const envelopeSchema: z.ZodType<EventEnvelope> = z.object({
     z.object({ kind: z.literal('users') }),
     z.object({ kind: z.literal('admins') }),
     z.object({ kind: z.literal('named'), users: z.array(z.string()) }),
+    z.object({ kind: z.literal('services') }),
   ]),
   body: z.object({
     domain: word,
@@ -26,6 +27,7 @@ const envelopeSchema: z.ZodType<EventEnvelope> = z.object({
     details: z.record(z.string(), z.unknown()),
     at: timestamp,
   }),
+  rooms: z.array(z.string()).optional(),
 });
 
 /** JSON of an envelope. @throws Error where the readers would refuse it: better here than lost there */
@@ -43,4 +45,9 @@ export function decodeEnvelope(text: string): EventEnvelope {
 /** @throws Error where a topic could be a pattern or an empty name */
 export function checkTopic(topic: string): void {
   if (!/^[A-Za-z0-9_-]+(\.[A-Za-z0-9_-]+)*$/.test(topic)) throw new Error(`not a topic: ${topic}`);
+}
+
+/** @throws Error where a claim would be held for less than a second or more than a day */
+export function checkTtl(ttlMs: number): void {
+  if (!Number.isInteger(ttlMs) || ttlMs < 1_000 || ttlMs > 86_400_000) throw new Error(`not a time to live: ${ttlMs}`);
 }

@@ -1,6 +1,7 @@
 import { expect, test } from '@jest/globals';
 import { busSuite, eventOf, Heard } from './bus.suite.ts';
 import { memoryBus } from './memory.bus.ts';
+import { Claims } from './memory.claims.ts';
 
 busSuite('the bus in memory', async () => {
   const bus = memoryBus();
@@ -19,4 +20,14 @@ test('the bus in memory drops the oldest events, with a warning, beyond its limi
   expect(heard.ids).toEqual(events.slice(2).map(({ id }) => id));
   expect(warnings).toEqual(Array(2).fill('the oldest waiting event was dropped'));
   await bus.close();
+});
+
+test('claims in memory are refused, not forgotten, when there are too many, until one expires', () => {
+  const claims = new Claims(2);
+  expect([claims.claim('a', 1_000, 0), claims.claim('b', 5_000, 10)]).toEqual([true, true]);
+  expect(() => claims.claim('c', 1_000, 999)).toThrow('more than 2');
+  expect(claims.claim('a', 1_000, 999)).toBe(false);
+  expect(claims.claim('c', 1_000, 1_000)).toBe(true);
+  expect(claims.claim('b', 5_000, 5_009)).toBe(false);
+  expect(claims.claim('b', 5_000, 5_010)).toBe(true);
 });

@@ -1,5 +1,6 @@
 import type { Bus, EventEnvelope, Following } from './bus.ts';
-import { type BusLog, checkTopic, decodeEnvelope, encodeEnvelope, silent } from './envelope.ts';
+import { type BusLog, checkTopic, checkTtl, decodeEnvelope, encodeEnvelope, silent } from './envelope.ts';
+import { Claims } from './memory.claims.ts';
 import { type Handler, Lane } from './memory.lane.ts';
 import { RecentIds } from './recent.ts';
 import { laneCount, laneOf } from './subjects.ts';
@@ -12,6 +13,8 @@ export interface MemoryBusOptions {
 
 const duplicateWindow = 120_000;
 const duplicateIds = 100_000;
+const maxClaims = 500_000;
+const maxNewest = 10_000;
 
 type Follower = (envelope: EventEnvelope) => Promise<void>;
 
@@ -23,6 +26,9 @@ class MemoryBus implements Bus {
   readonly #followers = new Set<Lane>();
   readonly #listeners = new Map<string, Set<(data: unknown) => void>>();
   readonly #stops = new Set<() => Promise<void>>();
+  readonly #claims = new Claims(maxClaims);
+  /** By domain, entity and event, oldest first. */
+  readonly #newest = new Map<string, string>();
   #closed = false;
 
   constructor(options: MemoryBusOptions) {
@@ -35,6 +41,7 @@ class MemoryBus implements Bus {
     const text = encodeEnvelope(envelope);
     if (this.#seen.has(envelope.id)) return;
     this.#seen.add(envelope.id);
+    this.#keep(envelope, text);
     const lane = laneOf(envelope.body.domain, envelope.body.entity);
     for (const lanes of this.#tiers.values()) lanes[lane]?.push(text);
     for (const follower of this.#followers) follower.push(text);
@@ -48,6 +55,12 @@ class MemoryBus implements Bus {
     const lane = this.#lane('');
     this.#followers.add(lane);
     return this.#following([lane], handle, () => this.#followers.delete(lane));
+  }
+
+  async newest(domain: string): Promise<EventEnvelope[]> {
+    if (this.#closed) throw new Error('the bus is closed');
+    const found = [...this.#newest].filter(([key]) => key.startsWith(`${domain}\0`));
+    return found.map(([, text]) => decodeEnvelope(text));
   }
 
   notify(topic: string, data: unknown): void {
@@ -70,6 +83,12 @@ class MemoryBus implements Bus {
     };
   }
 
+  async claim(name: string, ttlMs: number): Promise<boolean> {
+    if (this.#closed) throw new Error('the bus is closed');
+    checkTtl(ttlMs);
+    return this.#claims.claim(name, ttlMs);
+  }
+
   /** Within a process nothing is ever missed. */
   onGap(): void {}
 
@@ -81,6 +100,16 @@ class MemoryBus implements Bus {
     this.#closed = true;
     this.#listeners.clear();
     await Promise.all([...this.#stops].map((stop) => stop()));
+  }
+
+  #keep({ body: { domain, entity, event } }: EventEnvelope, text: string): void {
+    const key = `${domain}\0${event}\0${entity === null ? '' : `=${entity}`}`;
+    this.#newest.delete(key);
+    this.#newest.set(key, text);
+    for (const oldest of this.#newest.keys()) {
+      if (this.#newest.size <= maxNewest) return;
+      this.#newest.delete(oldest);
+    }
   }
 
   #tell(topic: string, listener: (data: unknown) => void, text: string): void {

@@ -1,10 +1,12 @@
 import type { JetStreamClient, JetStreamManager, NatsConnection } from 'nats';
 import type { Bus, EventEnvelope, Following, FollowOptions } from './bus.ts';
-import { type BusLog, checkTopic, encodeEnvelope, silent } from './envelope.ts';
+import { type BusLog, checkTopic, checkTtl, encodeEnvelope, silent } from './envelope.ts';
+import { NatsClaims } from './nats.claims.ts';
 import { persist } from './nats.errors.ts';
 import { followAll, followTier, type Handler } from './nats.follow.ts';
 import { NatsLink } from './nats.link.ts';
 import { listenTo } from './nats.listen.ts';
+import { newestOf } from './nats.newest.ts';
 import { ensureStream, type StreamLimits } from './nats.stream.ts';
 import { type BusNames, namesOf } from './subjects.ts';
 import { Turns } from './turns.ts';
@@ -38,6 +40,7 @@ class NatsBus implements Bus {
   readonly #log: BusLog;
   readonly #turns = new Turns(maxWaiting);
   readonly #stops = new Set<() => Promise<void>>();
+  readonly #claims: NatsClaims;
   #closed = false;
 
   constructor(link: NatsLink, jsm: JetStreamManager, options: NatsBusOptions) {
@@ -48,6 +51,7 @@ class NatsBus implements Bus {
     const { replicas = 1, maxAge = 24 * 3_600_000, maxBytes = 256 * 1024 * 1024 } = options;
     this.#limits = { replicas, maxAge, maxBytes };
     this.#log = options.log ?? silent;
+    this.#claims = new NatsClaims({ link, js: this.#js, jsm, names: this.#names, replicas });
   }
 
   async open(): Promise<void> {
@@ -81,6 +85,13 @@ class NatsBus implements Bus {
     );
   }
 
+  async newest(domain: string): Promise<EventEnvelope[]> {
+    this.#check();
+    if (!/^[A-Za-z0-9_-]{1,64}$/.test(domain)) throw new Error(`not a domain: ${domain}`);
+    const context = { jsm: this.#jsm, js: this.#js, names: this.#names, limits: this.#limits, log: this.#log };
+    return persist(openBound, () => newestOf(context, domain));
+  }
+
   notify(topic: string, data: unknown): void {
     checkTopic(topic);
     // nats.js would keep what is published while there is no link in memory, only to drop it.
@@ -96,6 +107,12 @@ class NatsBus implements Bus {
     this.#check();
     checkTopic(topic);
     return this.#keep(await listenTo(this.#link, this.#names.notice(topic), handler, this.#log));
+  }
+
+  async claim(name: string, ttlMs: number): Promise<boolean> {
+    this.#check();
+    checkTtl(ttlMs);
+    return this.#claims.claim(name, ttlMs);
   }
 
   onGap(handler: () => void): void {

@@ -22,6 +22,9 @@ export function entityToken(entity: string | null): string {
   return `~${createHash('sha256').update(bytes).digest('base64url')}`;
 }
 
+/** A name as one token of a fixed length: names come from clients and may be long. */
+export const claimToken = (name: string): string => createHash('sha256').update(name).digest('base64url');
+
 /** The names a bus has on NATS. @throws Error where the prefix cannot be part of a stream's name */
 export function namesOf(prefix: string) {
   if (!/^[A-Za-z0-9_-]{1,64}$/.test(prefix)) {
@@ -33,7 +36,13 @@ export function namesOf(prefix: string) {
     lane: (lane: number) => `${prefix}.events.${lane}.>`,
     event: (body: { domain: string; entity: string | null; event: string }) =>
       `${prefix}.events.${laneOf(body.domain, body.entity)}.${body.domain}.${entityToken(body.entity)}.${body.event}`,
+    /** Of one domain, in every lane. */
+    domain: (domain: string) => `${prefix}.events.*.${domain}.>`,
+    /** The stream that keeps what was stored last. */
+    newest: (domain: string) => `${prefix}-newest-${domain}`,
     notice: (topic: string) => `${prefix}.notice.${topic}`,
+    claims: (ttlMs: number) => ({ stream: `${prefix}-claims-${ttlMs}`, subjects: `${prefix}.claims.${ttlMs}.*` }),
+    claim: (name: string, ttlMs: number) => `${prefix}.claims.${ttlMs}.${claimToken(name)}`,
   };
 }
 

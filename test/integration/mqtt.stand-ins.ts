@@ -63,7 +63,7 @@ export class StandInAuthenticator implements Authenticator {
     return expires === undefined ? found : { ...found, expires };
   }
 
-  async apiKey(): Promise<Principal> {
+  async apiKey(): Promise<never> {
     throw new Failure('INVALID_API_KEY');
   }
 
@@ -73,6 +73,12 @@ export class StandInAuthenticator implements Authenticator {
 
   onRevoked(handler: (userId: string) => void): void {
     this.#handlers.push(handler);
+  }
+
+  holds(): void {}
+
+  wasRevoked(): boolean {
+    return false;
   }
 
   revoke(userId: string): void {

@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
-import type { NatsConnection } from 'nats';
+import { ErrorCode, type NatsConnection, NatsError } from 'nats';
 import { busSuite, eventOf, Heard } from '../../shared/fanout/bus.suite.ts';
 import { natsBus } from '../../shared/fanout/nats.bus.ts';
 import { connectNats, natsOptions } from '../../shared/fanout/nats.connection.ts';
@@ -111,3 +111,67 @@ test('options ask for TLS where a URL does, and name no password in a message', 
   expect(natsOptions(['token@host'], 'x')).toMatchObject({ servers: ['host:4222'], token: 'token' });
   expect(() => natsOptions(['http://u:secret@host'], 'x')).toThrow(/^(?!.*secret).*nats:\/\//);
 });
+
+test('of 200 claims over three connections one wins, and NATS that does not answer is an error within 2 s', async () => {
+  const own = await startNats();
+  const connections = await Promise.all(['one', 'two', 'three'].map((name) => connectNats([own.url], name)));
+  const buses = await Promise.all(connections.map((connection) => natsBus(connection, { prefix: 'claims' })));
+  const busOf = (n: number) => buses[n % 3] as (typeof buses)[number];
+  const outcomes = await Promise.all(Array.from({ length: 200 }, (_, n) => busOf(n).claim('nonce', 60_000)));
+  expect(outcomes.filter(Boolean)).toHaveLength(1);
+  expect(outcomes).toHaveLength(200);
+
+  await own.kill('SIGSTOP');
+  const since = Date.now();
+  await expect(busOf(0).claim('other', 60_000)).rejects.toThrow('could not be made');
+  await expect(busOf(1).claim('first of its time', 61_000)).rejects.toThrow('could not be made');
+  expect(Date.now() - since).toBeLessThan(5_000);
+  await own.kill('SIGCONT');
+  expect(await busOf(0).claim('other again', 60_000)).toBe(true);
+  await Promise.all(buses.map((bus) => bus.close()));
+  await Promise.all(connections.map((connection) => connection.close()));
+  await own.stop();
+});
+
+test('a claim whose answer was lost is the claimer’s own when it is tried again', async () => {
+  const { prefix, connections, close } = await openTwo();
+  const bus = await natsBus(losingFirstAnswer(connections[0], '.claims.'), { prefix });
+  expect(await bus.claim('a', 60_000)).toBe(true);
+  expect(await bus.claim('a', 60_000)).toBe(false);
+  await bus.close();
+  await close();
+});
+
+test('a claim outlives a crash of NATS', async () => {
+  const own = await startNats();
+  const connection = await connectNats([own.url], 'one');
+  const bus = await natsBus(connection, { prefix: 'claims' });
+  expect(await bus.claim('kept', 600_000)).toBe(true);
+  await own.kill('SIGKILL');
+  await own.restart();
+  expect(await bus.claim('kept', 600_000)).toBe(false);
+  await bus.close();
+  await connection.close();
+  await own.stop();
+});
+
+/** The connection, but the first request on a subject that holds `part` is sent and its answer never seen. */
+function losingFirstAnswer(connection: NatsConnection, part: string): NatsConnection {
+  let lost = false;
+  return new Proxy(connection, {
+    get(target, key) {
+      const value = Reflect.get(target, key, target);
+      if (key !== 'jetstream') return typeof value === 'function' ? value.bind(target) : value;
+      return () => {
+        const js = target.jetstream();
+        const publish: typeof js.publish = async (subject, payload, options) => {
+          const answer = await js.publish(subject, payload, options);
+          if (lost || !subject.includes(part)) return answer;
+          lost = true;
+          throw new NatsError('the answer was lost', ErrorCode.Timeout);
+        };
+        return { publish };
+      };
+    },
+  });
+}

@@ -9,6 +9,7 @@ import { startSocketioGateway } from '../../gateways/socketio/socketio.gateway.t
 import type { ServiceContract } from '../../shared/contracts/index.ts';
 import { systemContract } from '../../shared/contracts/system.contract.ts';
 import type { Bus } from '../../shared/fanout/bus.ts';
+import { lateFanout } from '../../shared/fanout/late.fanout.ts';
 import { memoryBus } from '../../shared/fanout/memory.bus.ts';
 import { createBroker } from '../../shared/runtime/broker.ts';
 import { loadConfig } from '../../shared/runtime/config.ts';
@@ -53,9 +54,12 @@ export function startInProcess<S extends ServiceContract>(...served: Served<S>[]
     const core = await gatewayCore({ contracts, broker, bus, config, keyring, registry, log: silentLog });
     await broker.start();
     const operator = operatorEndpoints(readiness({}), registry);
-    const deps = { ...core, contracts, broker, bus, config, keyring, operator, log: silentLog, name: broker.nodeID };
+    const fanout = lateFanout();
+    const shared = { ...core, contracts, broker, bus, fanout, config, keyring, operator };
+    const deps = { ...shared, log: silentLog, name: broker.nodeID };
     const http = cleanup.add(await startHttpGateway(deps), (one) => one.stop());
-    cleanup.add(await startSocketioGateway({ ...deps, server: http.server }), (one) => one.stop());
+    const socketio = cleanup.add(await startSocketioGateway({ ...deps, server: http.server }), (one) => one.stop());
+    fanout.use(socketio.fanout);
     const mqtt = cleanup.add(await startEmbeddedMqtt(deps), (one) => one.stop());
     return {
       httpUrl: `http://127.0.0.1:${(http.server.address() as AddressInfo).port}`,

@@ -1,5 +1,7 @@
-import type { EventContract, ServiceContract } from '../index.ts';
-import { commandMessages, eventMessages } from './messages.ts';
+import { dialects } from '../dialects/index.ts';
+import type { ServiceContract } from '../index.ts';
+import { dialectMessages } from './dialects.ts';
+import { commandMessages, eventMessages, heardEvents } from './messages.ts';
 import { type Json, schemaBook } from './schemas.ts';
 
 export interface AsyncapiOptions {
@@ -14,8 +16,9 @@ export function asyncapi(contracts: readonly ServiceContract[], { version, baseT
   const book = schemaBook(contracts, 'draft-7');
   const { requests, responses, failure } = commandMessages(contracts, book);
   const events = eventMessages(contracts, book);
-  const messages = { ...requests, ...responses, failure, ...events };
-  const channels = channelsOf(baseTopic, contracts, {
+  const spoken = dialectMessages(dialects, book);
+  const messages = { ...requests, ...responses, failure, ...events, ...spoken.messages };
+  const commandChannels = channelsOf(baseTopic, contracts, {
     requests: Object.keys(requests),
     responses: Object.keys(responses),
     failures: ['failure'],
@@ -30,8 +33,8 @@ export function asyncapi(contracts: readonly ServiceContract[], { version, baseT
       description: 'Requests, answers and events on Socket.IO and MQTT. HTTP is described by the OpenAPI document.',
     },
     defaultContentType: 'application/json',
-    channels,
-    operations: operationsOf(channels),
+    channels: { ...commandChannels, ...spoken.channels },
+    operations: { ...operationsOf(commandChannels), ...spoken.operations },
     components: { schemas: book.schemas, messages },
   };
 }
@@ -79,12 +82,10 @@ function channelsOf(base: string, contracts: readonly ServiceContract[], names: 
 }
 
 function eventParameters(contracts: readonly ServiceContract[]): Record<'domain' | 'event' | 'entity', Json> {
-  const domains: [string, Readonly<Record<string, EventContract>>][] = contracts.flatMap(({ events }) =>
-    Object.entries(events ?? {}),
-  );
+  const heard = heardEvents(contracts);
   return {
-    domain: { enum: [...new Set(domains.map(([domain]) => domain))] },
-    event: { enum: [...new Set(domains.flatMap(([, events]) => Object.keys(events)))] },
+    domain: { enum: [...new Set(heard.map(({ domain }) => domain))] },
+    event: { enum: [...new Set(heard.map(({ event }) => event))] },
     entity: { description: 'The id of the entity, or null' },
   };
 }

@@ -4,6 +4,7 @@ import { Validator } from '@seriousme/openapi-schema-validator';
 import { Ajv } from 'ajv';
 import { Ajv2020 } from 'ajv/dist/2020.js';
 import formats from 'ajv-formats';
+import { dialects } from '../dialects/index.ts';
 import { contracts, errorTable, type ServiceContract } from '../index.ts';
 import { asyncapi } from './asyncapi.ts';
 import { httpRoutes } from './http.ts';
@@ -158,11 +159,14 @@ describe('AsyncAPI', () => {
   test('every command has a request, every event a message', () => {
     const names = Object.keys((messages.components as { messages: Json }).messages);
     const events = (contracts as readonly ServiceContract[]).flatMap(({ events }) =>
-      Object.values(events ?? {}).flatMap((byName) => Object.keys(byName)),
+      Object.values(events ?? {}).flatMap((byName) => Object.values(byName)),
     );
+    const heard = events.filter(({ audience }) => audience !== 'services');
+    const spoken = dialects.flatMap(({ receives, sends }) => [...Object.keys(receives), ...Object.keys(sends)]);
+    expect(heard.length).toBeLessThan(events.length);
     const commands = publicCommands(contracts);
     const answered = commands.filter(({ contract }) => contract.result);
-    expect(names).toHaveLength(commands.length + answered.length + events.length + 3);
+    expect(names).toHaveLength(commands.length + answered.length + heard.length + spoken.length + 3);
     expect(names).toEqual(
       expect.arrayContaining(['roomsSendRequest', 'roomsSendResponse', 'cameraFailedExtension', 'done', 'failed']),
     );
@@ -187,6 +191,7 @@ describe('AsyncAPI', () => {
       '/home/mtx/stream/{domain}/{event}',
       'home/mtx/events/{domain}/{entity}/{event}',
       'home/mtx/stream/{domain}/{event}',
+      ...dialects.flatMap(({ receives, sends }) => [...Object.keys(sends), ...Object.keys(receives)]),
     ]);
   });
 
@@ -200,6 +205,17 @@ describe('AsyncAPI', () => {
       sendSocketioEvents: { action: 'send' },
       sendMqttFailures: { action: 'send' },
     });
-    expect(Object.keys(messages.operations as Json)).toHaveLength(9);
+    const spoken = dialects.flatMap(({ receives, sends }) => [...Object.keys(receives), ...Object.keys(sends)]);
+    expect(Object.keys(messages.operations as Json)).toHaveLength(9 + spoken.length);
+  });
+
+  test('an event of a dialect is answered on the channel its contract names', () => {
+    expect(messages.operations).toMatchObject({
+      receiveServerApiClientMessage: {
+        action: 'receive',
+        reply: { channel: { $ref: '#/channels/serverApiMessageAck' } },
+      },
+      sendRoomsGuideNewMessage: { action: 'send' },
+    });
   });
 });

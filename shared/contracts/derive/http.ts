@@ -5,7 +5,7 @@ export type HttpMethod = 'GET' | 'POST' | 'PUT' | 'PATCH' | 'DELETE';
 
 export interface HttpRoute {
   readonly method: HttpMethod;
-  /** `/api/<module>`, `/api/<module>/{id}` or `/api/<module>/{id}/<command>`. */
+  /** `/api/<module>`, `/api/<module>/{id}` or `/api/<module>/{id}/<command>`, or what the contract gives. */
   readonly path: string;
   readonly module: string;
   readonly command: string;
@@ -46,7 +46,7 @@ export function httpRoutes(contracts: readonly ServiceContract[]): HttpRoute[] {
 const nameOf = ({ module, command }: { module: string; command: string }): string => `${module}.${command}`;
 
 function routesOf({ module, command, contract }: Command): HttpRoute[] {
-  const methods = Object.hasOwn(common, command) ? common[command] : undefined;
+  const methods = contract.http ? [contract.http.method] : Object.hasOwn(common, command) ? common[command] : undefined;
   return (methods ?? ['POST']).map((method) => ({
     method,
     path: pathOf({ module, command, contract }, methods !== undefined),
@@ -61,6 +61,7 @@ function routesOf({ module, command, contract }: Command): HttpRoute[] {
 
 function pathOf(action: Command, isCommon: boolean): string {
   const { module, command, contract } = action;
+  if (contract.http) return ownPath(action, contract.http.path);
   const ofCollection = command === 'list' || command === 'create';
   if (ofCollection && contract.entity) throw new Error(`${nameOf(action)}: a collection's command takes no entity`);
   // An optional entity would need a second path, which `list` may hold.
@@ -68,4 +69,10 @@ function pathOf(action: Command, isCommon: boolean): string {
   if (!isCommon && !contract.entity) throw new Error(`${nameOf(action)}: a command of its own name needs an entity`);
   if (!contract.entity) return `/api/${module}`;
   return isCommon ? `/api/${module}/{id}` : `/api/${module}/{id}/${command}`;
+}
+
+function ownPath(action: Command, path: string): string {
+  const fits = /\{\w+\}/.test(path) === (action.contract.entity === 'required');
+  if (!fits) throw new Error(`${nameOf(action)}: ${path} and the contract disagree about an entity`);
+  return path;
 }

@@ -84,21 +84,32 @@ const failure: Message = {
   },
 };
 
-/** One message per event of every contract: `cameraDemand`. */
+/** One message per event that clients hear: `cameraDemand`. */
 export function eventMessages(contracts: readonly ServiceContract[], book: SchemaBook): Messages {
   return Object.fromEntries(
-    contracts.flatMap(({ events = {} }) =>
-      Object.entries(events).flatMap(([domain, byName]) =>
-        Object.entries(byName).map(([event, contract]): [string, Message] => {
-          const name = camelName(domain, event);
-          return [name, eventMessage(name, domain, event, contract, book)];
-        }),
-      ),
-    ),
+    heardEvents(contracts).map(({ domain, event, contract }): [string, Message] => {
+      const name = camelName(domain, event);
+      return [name, eventMessage(name, domain, event, contract, book)];
+    }),
   );
 }
 
-const hearers = { users: 'users', admins: 'administrators', named: 'those it concerns, and administrators' };
+/** The events of every contract but those that only services hear. */
+export const heardEvents = (contracts: readonly ServiceContract[]) =>
+  contracts.flatMap(({ events = {} }) =>
+    Object.entries(events).flatMap(([domain, byName]) =>
+      Object.entries(byName).flatMap(([event, contract]) => {
+        return contract.audience === 'services' ? [] : [{ domain, event, contract }];
+      }),
+    ),
+  );
+
+const hearers = {
+  users: 'users',
+  admins: 'administrators',
+  named: 'those it concerns, and administrators',
+  services: 'services',
+};
 
 function eventMessage(
   name: string,

@@ -18,7 +18,7 @@ export function openapi(contracts: readonly ServiceContract[], { version, paths 
   const responses: Record<string, Json> = {};
   const items: Record<string, Json> = {};
   for (const route of httpRoutes(contracts)) {
-    items[route.path] ??= route.entityFrom ? { parameters: [{ $ref: '#/components/parameters/id' }] } : {};
+    items[route.path] ??= route.entityFrom ? { parameters: [pathParameter(route, book)] } : {};
     (items[route.path] as Json)[route.method.toLowerCase()] = operation(route, book, responses);
   }
   return {
@@ -34,7 +34,7 @@ export function openapi(contracts: readonly ServiceContract[], { version, paths 
     paths: { ...items, ...paths },
     components: {
       schemas: { ...book.schemas, Error: errorBody },
-      parameters: { id: idParameter(book) },
+      parameters: { id: entityParameter('id', book) },
       responses,
       headers: { requestId: requestIdHeader },
       securitySchemes,
@@ -44,7 +44,13 @@ export function openapi(contracts: readonly ServiceContract[], { version, paths 
 
 const securitySchemes = {
   bearer: { type: 'http', scheme: 'bearer', bearerFormat: 'JWT', description: 'What `POST /api/auth` answers' },
-  apiKey: { type: 'apiKey', in: 'header', name: 'X-API-Key', description: 'Acts with the roles it was given' },
+  apiKey: {
+    type: 'apiKey',
+    in: 'header',
+    name: 'X-API-Key',
+    description:
+      'Acts with the roles it was given. A request may be signed, and must be where the key was made so: `X-Request-Timestamp` (milliseconds), `X-Request-Nonce`, `X-Signature-Version` (`v1` or `v2`) and `X-Signature`',
+  },
 };
 
 const requestIdHeader = {
@@ -52,13 +58,18 @@ const requestIdHeader = {
   schema: { type: 'string' },
 };
 
-const idParameter = (book: SchemaBook): Json => ({
-  name: 'id',
+const entityParameter = (name: string, book: SchemaBook): Json => ({
+  name,
   in: 'path',
   required: true,
   description: 'The entity, percent-encoded',
-  schema: book.inline('id', entitySchema),
+  schema: book.inline(name, entitySchema),
 });
+
+function pathParameter({ path }: HttpRoute, book: SchemaBook): Json {
+  const name = /\{(\w+)\}/.exec(path)?.[1] as string;
+  return name === 'id' ? { $ref: '#/components/parameters/id' } : entityParameter(name, book);
+}
 
 /** Modules all of whose commands are internal have no operation, hence no tag. */
 const tags = (contracts: readonly ServiceContract[]): Json[] =>
@@ -78,13 +89,16 @@ function operation(route: HttpRoute, book: SchemaBook, responses: Record<string,
     operationId: method === 'PATCH' ? camelName(module, 'patch') : name,
     summary: contract.summary,
     description: `${who} may call this.`,
-    security: contract.access === 'anyone' ? [] : [{ bearer: [] }, { apiKey: [] }],
+    security: securityOf(contract),
     ...(route.payloadFrom === 'query' &&
       contract.payload && { parameters: queryParameters(name, contract.payload, book) }),
     ...(route.payloadFrom === 'body' && contract.payload && { requestBody: requestBody(name, contract.payload, book) }),
     responses: { [route.status]: success(name, contract, book), ...failures(route, responses) },
   };
 }
+
+const securityOf = ({ access, by }: ActionContract): Json[] =>
+  access === 'anyone' ? [] : by === 'key' ? [{ apiKey: [] }] : [{ bearer: [] }, { apiKey: [] }];
 
 const requestBody = (name: string, payload: z.ZodObject, book: SchemaBook): Json => ({
   required: !payload.safeParse({}).success,
@@ -116,7 +130,7 @@ function success(name: string, { summary, result }: ActionContract, book: Schema
 /** One response per status, shared by the operations with the same codes under it. */
 function failures({ contract, payloadFrom }: HttpRoute, responses: Record<string, Json>): Json {
   const codes = new Set<ErrorCode>([...commonErrors, ...(contract.errors ?? [])]);
-  if (contract.access !== 'anyone') codes.add('INVALID_API_KEY');
+  if (contract.access !== 'anyone') codes.add('INVALID_API_KEY').add('INVALID_SIGNATURE').add('REPLAYED_REQUEST');
   if (payloadFrom === 'body') codes.add('PAYLOAD_TOO_LARGE').add('UNSUPPORTED_MEDIA_TYPE');
   return Object.fromEntries(
     [...byStatus(codes)].map(([status, group]) => {

@@ -1,0 +1,2 @@
+export * from './common.ts';
+export { HttpDriver } from './http.driver.browser.ts';

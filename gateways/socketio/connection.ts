@@ -1,0 +1,79 @@
+import type { Server, Socket } from 'socket.io';
+import type { Fanout } from '../../shared/fanout/fanout.ts';
+import { type Departures, recoverable } from './departures.ts';
+import type { SocketioDeps } from './deps.ts';
+import type { Dialect } from './dialects/dialect.ts';
+import { roleRoom, userRoom } from './events.ts';
+import type { socketMetrics } from './metrics.ts';
+import type { SocketPresence } from './presence.ts';
+import { RecoveryAdapter } from './recovery.adapter.ts';
+import { roomNames, SessionRooms, userOf } from './rooms.ts';
+import { Session } from './session.ts';
+import { greet } from './system.events.ts';
+
+/** Gateways tell each other who has come back, so that nobody is said to have left. */
+export const returnedEvent = 'trigate:returned';
+
+interface ConnectionDeps extends SocketioDeps {
+  io: Server;
+  /** Of the sockets here, by their ids. */
+  sessions: Map<string, Session>;
+  fanout: Fanout;
+  departures: Departures;
+  presence: SocketPresence;
+  counts: ReturnType<typeof socketMetrics>;
+  dialects: readonly Dialect[];
+}
+
+/** What happens when a client is let in, until it goes. */
+export const connection = (deps: ConnectionDeps) => (socket: Socket) => {
+  const { config, presence, counts, departures } = deps;
+  const session = new Session(socket, socket.data.identity, deps.authenticator, config.rateLimitMessages);
+  delete socket.data.identity;
+  // Revoked while it was let in: it hears nothing, also of what it missed.
+  if (deps.authenticator.wasRevoked(session.principal)) {
+    session.close();
+    socket.disconnect(true);
+    return;
+  }
+  deps.sessions.set(socket.id, session);
+  const user = userOf(session.principal);
+  socket.data.owner = user.id;
+  takeAudiences(socket, session);
+  if (socket.recovered) welcomeBack(deps, socket);
+  counts.connected(socket.conn.transport.name);
+  presence.joined(socket, session.principal);
+  socket.on('disconnecting', (reason) => {
+    departures.left(socket.id, user, roomNames(socket.rooms), recoverable.has(reason));
+  });
+  socket.on('disconnect', () => {
+    session.close();
+    deps.sessions.delete(socket.id);
+    counts.disconnected();
+  });
+  greet(socket, user.id, config.authStrategy === 'none' ? 'development' : 'production');
+  const { dispatcher, fanout, bus, log } = deps;
+  const rooms = new SessionRooms(socket, deps);
+  const packet = (direction: 'in' | 'out') => deps.metrics.packet('socketio', direction);
+  for (const dialect of deps.dialects) dialect({ session, rooms, dispatcher, fanout, bus, log, packet });
+};
+
+/** The rooms of the user and of its roles as they are now: a recovered socket may have been in others. */
+function takeAudiences(socket: Socket, { principal }: Session): void {
+  const audiences = [userRoom(principal.id), ...principal.roles.map(roleRoom)];
+  for (const room of socket.rooms) {
+    if (room.startsWith(roleRoom('')) && !audiences.includes(room)) socket.leave(room);
+  }
+  socket.join(audiences);
+}
+
+function welcomeBack({ io, departures }: ConnectionDeps, socket: Socket): void {
+  const { adapter } = io.of('/');
+  // Before anything else is sent, so that what was missed comes first.
+  if (adapter instanceof RecoveryAdapter) adapter.replay(socket);
+  departures.returned(socket.id);
+  Promise.resolve(adapter.serverCount()).then(
+    (count) => count > 1 && io.serverSideEmit(returnedEvent, socket.id),
+    () => {},
+  );
+}

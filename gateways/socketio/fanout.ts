@@ -1,0 +1,93 @@
+import type { Server } from 'socket.io';
+import { type Audience, type Fanout, socketRoom } from '../../shared/fanout/fanout.ts';
+import type { Log } from '../../shared/runtime/log.ts';
+
+/** What gateways ask each other, through the adapter. */
+const countEvent = 'trigate:count';
+const statusEvent = 'trigate:status';
+const answerMs = 2_000;
+/** Names of rooms a gateway tells; of more it tells the number, and rooms shared with other gateways count twice. */
+const maxNames = 10_000;
+
+interface Status {
+  connections: number;
+  /** Their names, and how many more there are. */
+  rooms: string[];
+  more: number;
+}
+
+type Ask = (event: string, ...args: unknown[]) => Promise<unknown[]>;
+
+/** Socket.IO rooms of the audiences; undefined is everybody. */
+function roomsOf(audiences: readonly Audience[]): string[] | undefined {
+  const rooms = audiences.map(socketRoom);
+  return rooms.includes(undefined) ? undefined : (rooms as string[]);
+}
+
+/** Audiences of the cluster by way of a Socket.IO server and whatever adapter it has. */
+export function socketioFanout(io: Server, log: Pick<Log, 'warn'>): Fanout {
+  const main = io.of('/');
+  const countHere = async (rooms: string[] | null): Promise<number> =>
+    rooms === null ? main.sockets.size : (await main.adapter.sockets(new Set(rooms))).size;
+  const statusHere = (): Status => {
+    const names = [...main.adapter.rooms.keys()].filter((name) => name.startsWith('room:'));
+    const rooms = names.slice(0, maxNames);
+    return { connections: main.sockets.size, rooms, more: names.length - rooms.length };
+  };
+  const answerCount = (rooms: string[] | null, answer: (count: number) => void) =>
+    void countHere(rooms).then(answer, () => answer(0));
+  const answerStatus = (answer: (status: Status) => void) => answer(statusHere());
+  const server = io as unknown as NodeJS.EventEmitter;
+  server.on(countEvent, answerCount);
+  server.on(statusEvent, answerStatus);
+
+  function emit(audiences: readonly Audience[], event: string, args: readonly unknown[]): void {
+    // To no audience is to nobody: Socket.IO would take no room for everybody.
+    if (audiences.length === 0) return;
+    const rooms = roomsOf(audiences);
+    try {
+      if (rooms) io.to(rooms).emit(event, ...args);
+      else io.emit(event, ...args);
+    } catch (error) {
+      log.warn({ err: error, event }, 'an event could not be handed on');
+    }
+  }
+
+  return {
+    emit,
+    async deliver(audiences, event, args) {
+      if (audiences.length === 0) return { recipients: 0 };
+      emit(audiences, event, args);
+      const rooms = roomsOf(audiences) ?? null;
+      const [here, others] = await Promise.all([countHere(rooms), othersOf(io)(countEvent, rooms)]);
+      return { recipients: (others as number[]).reduce((sum, count) => sum + count, here) };
+    },
+    async status() {
+      const all = [statusHere(), ...((await othersOf(io)(statusEvent)) as Status[])];
+      const names = new Set(all.flatMap(({ rooms }) => rooms));
+      return {
+        connections: all.reduce((sum, { connections }) => sum + connections, 0),
+        rooms: all.reduce((sum, { more }) => sum + more, names.size),
+      };
+    },
+    async close() {
+      server.off(countEvent, answerCount);
+      server.off(statusEvent, answerStatus);
+    },
+  };
+}
+
+/** Asks the other gateways; who has not answered after 2 s is left out. */
+const othersOf =
+  (io: Server): Ask =>
+  async (event, ...args) => {
+    // An adapter of one process knows no others, and says so on every question.
+    if ((await io.of('/').adapter.serverCount()) <= 1) return [];
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => resolve([]), answerMs);
+      io.serverSideEmit(event, ...args, (error: { responses?: unknown[] } | null, responses: unknown[]) => {
+        clearTimeout(timer);
+        resolve(error?.responses ?? responses ?? []);
+      });
+    });
+  };

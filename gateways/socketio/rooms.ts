@@ -1,0 +1,88 @@
+import type { Socket } from 'socket.io';
+import { type Call, Failure } from '../../shared/contracts/index.ts';
+import { type Fanout, socketRoom } from '../../shared/fanout/fanout.ts';
+import type { Principal } from '../../shared/runtime/principal.ts';
+
+export const maxRooms = 1_000;
+
+export interface User {
+  id: string;
+  username: string;
+  email: string | null;
+}
+export const userOf = ({ id, username, email }: Principal): User => ({ id, username, email });
+
+/** Somebody joined or left a room. */
+export interface Passage {
+  user: User;
+  room: string;
+  timestamp: string;
+}
+export const passage = (user: User, room: string): Passage => ({ user, room, timestamp: new Date().toISOString() });
+
+const keyOf = (name: string): string => socketRoom({ kind: 'room', name }) as string;
+const prefix = keyOf('');
+/** The rooms among the Socket.IO rooms of a socket. */
+export const roomNames = (rooms: Iterable<string>): string[] =>
+  [...rooms].filter((room) => room.startsWith(prefix)).map((room) => room.slice(prefix.length));
+
+export interface RoomsDeps {
+  fanout: Pick<Fanout, 'emit'>;
+  callAs(principal: Principal): Call;
+}
+
+/** What of a socket outlives its connection, where that is recovered. */
+interface Kept {
+  /** Names by the ids under which rooms were joined. */
+  aliases?: Record<string, string>;
+}
+
+/** The rooms one connection hears. They are no memberships: those are made by commands, and stay. */
+export class SessionRooms {
+  readonly #socket: Socket;
+  readonly #deps: RoomsDeps;
+
+  constructor(socket: Socket, deps: RoomsDeps) {
+    this.#socket = socket;
+    this.#deps = deps;
+  }
+
+  /**
+   * `room` is a name or the id of a room; the passage has its name. Who is in it already is not announced again.
+   * @throws Failure LIMIT_EXCEEDED, FORBIDDEN
+   */
+  async join(room: string, principal: Principal): Promise<Passage> {
+    const { room: name } = await this.#deps.callAs(principal)('rooms.enter', { entity: room });
+    const joined = passage(userOf(principal), name);
+    const socket = this.#socket;
+    if (socket.rooms.has(keyOf(name))) return joined;
+    if (roomNames(socket.rooms).length >= maxRooms) {
+      throw new Failure('LIMIT_EXCEEDED', `A connection joins at most ${maxRooms} rooms`);
+    }
+    // Whoever has gone meanwhile joins nothing, and is not announced.
+    if (!socket.connected) return joined;
+    await socket.join(keyOf(name));
+    if (name !== room) this.#aliases()[room] = name;
+    this.#deps.fanout.emit([{ kind: 'room', name }], 'user_joined', [joined]);
+    return joined;
+  }
+
+  /** Told to the room; who leaves gets the answer. `heard` is false where it was not in the room. */
+  async leave(room: string, principal: Principal): Promise<{ left: Passage; heard: boolean }> {
+    const aliases = this.#aliases();
+    const name = Object.hasOwn(aliases, room) ? (aliases[room] as string) : room;
+    const left = passage(userOf(principal), name);
+    const socket = this.#socket;
+    if (!socket.rooms.has(keyOf(name))) return { left, heard: false };
+    await socket.leave(keyOf(name));
+    if (name !== room) delete aliases[room];
+    this.#deps.fanout.emit([{ kind: 'room', name }], 'user_left', [left]);
+    return { left, heard: true };
+  }
+
+  #aliases(): Record<string, string> {
+    const kept = this.#socket.data as Kept;
+    kept.aliases ??= {};
+    return kept.aliases;
+  }
+}
