@@ -21,6 +21,8 @@ interface ConnectionDeps extends SocketioDeps {
   presence: SocketPresence;
   counts: ReturnType<typeof socketMetrics>;
   dialects: readonly Dialect[];
+  /** Of the sockets of this gateway, by their ids. */
+  sessions: Map<string, Session>;
 }
 
 /** What happens when a client is let in, until it goes. */
@@ -36,6 +38,7 @@ export const connection = (deps: ConnectionDeps) => (socket: Socket) => {
   }
   const user = userOf(session.principal);
   socket.data.owner = user.id;
+  deps.sessions.set(socket.id, session);
   takeAudiences(socket, session);
   if (socket.recovered) welcomeBack(deps, socket);
   counts.connected(socket.conn.transport.name);
@@ -45,6 +48,7 @@ export const connection = (deps: ConnectionDeps) => (socket: Socket) => {
   });
   socket.on('disconnect', () => {
     session.close();
+    deps.sessions.delete(socket.id);
     counts.disconnected();
   });
   greet(socket, user.id, config.authStrategy === 'none' ? 'development' : 'production');

@@ -31,7 +31,8 @@ export class Departures {
   left(socketId: string, user: User, rooms: string[], recoverable: boolean): void {
     if (rooms.length === 0) return;
     if (this.#recoveryMs === 0 || !recoverable || this.#pending.size >= maxPending) {
-      return this.#tell('user_left', user, rooms);
+      this.#tell('user_left', user, rooms);
+      return;
     }
     const timer = setTimeout(() => this.#announce(socketId), graceMs);
     timer.unref();
