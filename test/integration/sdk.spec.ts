@@ -23,7 +23,7 @@ let readme: string;
 let seed: string;
 
 beforeAll(async () => {
-  [readme, seed] = await Promise.all([read('clients/sdk/README.md'), read('test/seeds/002-idae-socket.md')]);
+  [readme, seed] = await Promise.all([read('clients/sdk/README.md'), read('test/seeds/002.md')]);
   project = await sdkProject();
   pages = await serveFiles(project.directory);
   system = await startOneProcess({ CORS_ORIGINS: pages.origin });
