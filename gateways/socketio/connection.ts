@@ -40,6 +40,9 @@ export const connection = (deps: ConnectionDeps) => (socket: Socket) => {
   socket.data.owner = user.id;
   deps.sessions.set(socket.id, session);
   takeAudiences(socket, session);
+  const { adapter } = socket.nsp;
+  // Before anything else is sent, so that what was missed comes first.
+  if (adapter instanceof RecoveryAdapter) adapter.connected(socket);
   if (socket.recovered) welcomeBack(deps, socket);
   counts.connected(socket.conn.transport.name);
   presence.joined(socket, session.principal);
@@ -68,11 +71,8 @@ function takeAudiences(socket: Socket, { principal }: Session): void {
 }
 
 function welcomeBack({ io, departures }: ConnectionDeps, socket: Socket): void {
-  const { adapter } = io.of('/');
-  // Before anything else is sent, so that what was missed comes first.
-  if (adapter instanceof RecoveryAdapter) adapter.replay(socket);
   departures.returned(socket.id);
-  Promise.resolve(adapter.serverCount()).then(
+  Promise.resolve(socket.nsp.adapter.serverCount()).then(
     (count) => count > 1 && io.serverSideEmit(returnedEvent, socket.id),
     () => {},
   );
