@@ -126,7 +126,10 @@ test.each(['env: NodeJS.ProcessEnv', 'const { env } = options;', 'process.enviro
   expect(text).not.toMatch(readsEnvironment);
 });
 
-test('only the mains read the environment', async () => {
+/** Seed 002 starts it without an argument, in a program of somebody else: nobody above could read it for this one. */
+const driver = 'clients/sdk/http.driver.ts';
+
+test('only the mains, and the driver of the SDK, read the environment', async () => {
   const sources: string[] = ['main.ts'];
   for (const folder of [...folders, 'docs']) {
     const names = await readdir(join(root, folder), { recursive: true });
@@ -137,5 +140,5 @@ test('only the mains read the environment', async () => {
   for (const path of sources) {
     if (!isMain(path) && readsEnvironment.test(await readFile(join(root, path), 'utf8'))) readers.push(path);
   }
-  expect(readers).toEqual([]);
+  expect(readers).toEqual([driver]);
 });

@@ -26,7 +26,9 @@ await build({
   outfile: path('dist/trigate.min.js'),
   bundle: true,
   minify: true,
-  sourcemap: true,
+  banner: {
+    js: '/*! @trigate/sdk, MIT. With socket.io-client, MIT, (c) Guillermo Rauch and Socket.IO contributors */',
+  },
   format: 'esm',
   platform: 'browser',
   target: 'es2022',

@@ -12,6 +12,7 @@ import type { Keyring } from '../../shared/runtime/keyring.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 import { close, listen } from '../../shared/runtime/operator.ts';
 import { release } from '../../shared/runtime/release.ts';
+import { announcing } from '../core/announcing.ts';
 import type { Authenticator } from '../core/dispatch.types.ts';
 import { createDispatcher } from '../core/dispatcher.ts';
 import { perMinuteOfAll } from '../core/limits.ts';
@@ -55,7 +56,7 @@ export async function startHttpGateway(deps: HttpDeps): Promise<{ server: Server
   const commands = commandHandler({
     config,
     contracts,
-    dispatcher: createDispatcher({ contracts, broker, metrics, log }),
+    dispatcher: announcing(createDispatcher({ contracts, broker, metrics, log }), deps.fanout),
     authenticate,
     limit,
     packet: (direction) => metrics.packet('http', direction),

@@ -16,13 +16,13 @@ export const returnedEvent = 'trigate:returned';
 
 interface ConnectionDeps extends SocketioDeps {
   io: Server;
-  /** Of the sockets here, by their ids. */
-  sessions: Map<string, Session>;
   fanout: Fanout;
   departures: Departures;
   presence: SocketPresence;
   counts: ReturnType<typeof socketMetrics>;
   dialects: readonly Dialect[];
+  /** Of the sockets of this gateway, by their ids. */
+  sessions: Map<string, Session>;
 }
 
 /** What happens when a client is let in, until it goes. */
@@ -40,6 +40,9 @@ export const connection = (deps: ConnectionDeps) => (socket: Socket) => {
   const user = userOf(session.principal);
   socket.data.owner = user.id;
   takeAudiences(socket, session);
+  const { adapter } = socket.nsp;
+  // Before anything else is sent, so that what was missed comes first.
+  if (adapter instanceof RecoveryAdapter) adapter.connected(socket);
   if (socket.recovered) welcomeBack(deps, socket);
   counts.connected(socket.conn.transport.name);
   presence.joined(socket, session.principal);
@@ -68,11 +71,8 @@ function takeAudiences(socket: Socket, { principal }: Session): void {
 }
 
 function welcomeBack({ io, departures }: ConnectionDeps, socket: Socket): void {
-  const { adapter } = io.of('/');
-  // Before anything else is sent, so that what was missed comes first.
-  if (adapter instanceof RecoveryAdapter) adapter.replay(socket);
   departures.returned(socket.id);
-  Promise.resolve(adapter.serverCount()).then(
+  Promise.resolve(socket.nsp.adapter.serverCount()).then(
     (count) => count > 1 && io.serverSideEmit(returnedEvent, socket.id),
     () => {},
   );

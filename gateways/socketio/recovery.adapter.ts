@@ -26,7 +26,7 @@ const eventType = 2;
 /**
  * Recovery within one process. Socket.IO's own adapter sends what was missed before anybody has looked at the token,
  * loses what is sent while a middleware looks at it, and keeps packets without a bound: so here a session is restored
- * without its packets, and those follow in `replay`, in the same turn in which the socket begins to hear.
+ * without its packets, and those follow in `connected`, in the same turn in which the socket begins to hear.
  */
 export class RecoveryAdapter extends Adapter {
   /** Offsets of another run of the process mean nothing to this one. */
@@ -34,6 +34,8 @@ export class RecoveryAdapter extends Adapter {
   readonly #log = new PacketLog({ age: recoveryMs, packets: maxPackets, bytes: maxBytes });
   /** By their secret ids, in the order in which they ended. */
   readonly #sessions = new Map<string, Kept>();
+  /** Sockets that are connected, by their secret ids. */
+  readonly #live = new Map<string, Socket>();
   /** Sockets that were restored and are not connected yet, by id: the session, and after which packet they go on. */
   readonly #restored = new Map<string, { pid: string; after: number }>();
   /** The newest packet of each room that has somebody in it, and of everybody. */
@@ -65,6 +67,8 @@ export class RecoveryAdapter extends Adapter {
 
   /** Null where something may be missing, and while another connection is at it. */
   override async restoreSession(pid: string, offset: string): Promise<Session> {
+    // A client often knows first that its connection is gone. Ending it here keeps its session, in the same turn.
+    this.#live.get(pid)?.conn.close(true);
     const session = this.#sessions.get(pid);
     const after = session && !this.#restored.has(session.sid) ? this.#place(session, offset) : undefined;
     // Socket.IO takes null for none; its types do not say so.
@@ -80,8 +84,15 @@ export class RecoveryAdapter extends Adapter {
     super.delAll(id);
   }
 
-  /** Sends what the socket missed of the rooms it is in; nothing to one that was not restored. */
-  replay(socket: Socket): void {
+  /** A socket was let in. One that was restored is sent what it missed of the rooms it is in. */
+  connected(socket: Socket): void {
+    const { pid } = socket as unknown as { pid: string };
+    this.#live.set(pid, socket);
+    socket.once('disconnect', () => this.#live.delete(pid));
+    this.#replay(socket);
+  }
+
+  #replay(socket: Socket): void {
     const restored = this.#restored.get(socket.id);
     if (!restored) return;
     this.#restored.delete(socket.id);

@@ -21,6 +21,7 @@ import { socketioFanout } from './fanout.ts';
 import { socketMetrics } from './metrics.ts';
 import { socketPresence } from './presence.ts';
 import { RecoveryAdapter, recoveryMs } from './recovery.adapter.ts';
+import { guardRoom } from './room.guard.ts';
 import type { Session } from './session.ts';
 import { reconnectStatus } from './system.events.ts';
 
@@ -46,15 +47,20 @@ export async function startSocketioGateway(deps: SocketioDeps): Promise<Socketio
   const departures = new Departures(fanout, deps.recovery ? recoveryMs : 0);
   io.use(handshake(deps, metrics.refused));
   const sessions = new Map<string, Session>();
-  io.on('connection', connection({ ...deps, io, sessions, fanout, departures, presence, counts: metrics, dialects }));
+  const parts = { ...deps, io, fanout, departures, sessions };
+  io.on('connection', connection({ ...parts, presence, counts: metrics, dialects }));
   io.on(returnedEvent as never, (socketId: string) => departures.returned(socketId));
   authenticator.onRevoked((userId) => {
     for (const id of io.sockets.adapter.rooms.get(userRoom(userId)) ?? []) sessions.get(id)?.end(revokedGraceMs);
   });
 
+  let guarding: Promise<void> = Promise.resolve();
   const events = await bus.follow({}, async (envelope) => {
+    if (envelope.hearers.kind === 'services') return;
     broadcastEvent(io, envelope);
     presence.heard(envelope);
+    // Not waited for: the events after it are not about who may hear this room.
+    guarding = guarding.then(() => guardRoom(envelope, parts));
     deps.metrics.event(envelope.body.domain, envelope.body.event);
   });
   log.info({ gateway: deps.name }, 'Socket.IO gateway started');

@@ -5,6 +5,7 @@ import { httpRoutes } from './derive/http.ts';
 import { openapi } from './derive/openapi.ts';
 import { contracts, httpContracts, type ServiceContract } from './index.ts';
 import { action, service } from './kernel.ts';
+import { pushContract } from './push.contract.ts';
 
 type Operation = { operationId: string; security: object[]; responses: object };
 const document = openapi([...contracts, ...httpContracts], { version: '1.0.0' });
@@ -29,10 +30,12 @@ test('the document with it is valid, and says who may ask', async () => {
 });
 
 test('JSON Schema says which names of events are reserved', () => {
-  const payload = httpContracts[0]?.modules.push?.actions.broadcast?.payload as z.ZodType;
-  const { properties } = z.toJSONSchema(payload, { unrepresentable: 'throw' });
-  const { pattern, allOf } = (properties?.event ?? {}) as { pattern?: string; allOf?: { pattern: string }[] };
-  const patterns = [pattern, ...(allOf ?? []).map((one) => one.pattern)].filter((one) => one !== undefined);
+  const { payload } = pushContract.modules.push.actions.broadcast;
+  const { properties } = z.toJSONSchema(payload, { unrepresentable: 'throw' }) as unknown as {
+    properties: { event: { pattern?: string; allOf?: { pattern: string }[] } };
+  };
+  const { pattern, allOf = [] } = properties.event;
+  const patterns = [pattern, ...allOf.map((one) => one.pattern)].filter((one) => one !== undefined);
   const fits = (name: string) => patterns.every((one) => new RegExp(one).test(name));
   expect(['error', 'disconnect', 'errors', 'a\u0000b', 'collection:update'].map(fits)).toEqual([
     false,

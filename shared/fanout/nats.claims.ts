@@ -14,7 +14,7 @@ import type { NatsLink } from './nats.link.ts';
 import type { BusNames } from './subjects.ts';
 
 /** Milliseconds a claim may take. */
-const claimBound = 2_000;
+const claimBound = 1_600;
 /** Milliseconds one attempt of it may take. */
 const attemptBound = 700;
 /** About a million claims; the next is refused, not the oldest forgotten. */

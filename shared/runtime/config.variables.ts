@@ -249,7 +249,7 @@ export const variables = {
     key: 'rateLimitHttp',
     type: perMinute,
     default: '100',
-    meaning: 'HTTP requests per minute and API key, or user where there is no key; 0 is no limit',
+    meaning: 'HTTP requests per minute and API key, or user where there is no key, over all gateways; 0 is no limit',
   }),
   MEDIAMTX_API_URL: variable({
     key: 'mediamtxApiUrl',

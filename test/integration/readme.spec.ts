@@ -2,10 +2,12 @@ import { execFile } from 'node:child_process';
 import { readFile } from 'node:fs/promises';
 import { promisify } from 'node:util';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { openSocket } from '../system/clients/socketio.client.ts';
+import { eventually } from '../system/clients/wait.ts';
 import { startOneProcess } from '../system/one-process.ts';
 import type { System } from '../system/system.ts';
 
-/** The sessions a reader pastes out of the README, run as they stand but for addresses and the password. */
+/** The sessions a reader pastes out of the README, run as they stand but for addresses, the password and the key. */
 const run = promisify(execFile);
 let system: System;
 let readme: string;
@@ -18,7 +20,8 @@ const session = (name: string): string => {
   return block
     .replaceAll('http://127.0.0.1:3000', system.httpUrls[0] as string)
     .replaceAll('-p 1883', `-p ${mqttPort}`)
-    .replace('the password that was shown', system.adminPassword);
+    .replace('the password that was shown', system.adminPassword)
+    .replace('the API key that was shown', system.apiKey);
 };
 const environment = () => ({ ...process.env, TOKEN: token, TRIGATE_URL: system.httpUrls[0] });
 const shell = async (script: string) =>
@@ -51,6 +54,24 @@ describe('the README', () => {
     const output = await shell(session('mqtt'));
     expect(output).toContain('"total":1');
     expect(output).toMatch(/"domain":"camera","event":"created".*"name":"Back door"/);
+  });
+
+  test('with the API key pushes to everyone, a room, a user and a role, and signs', async () => {
+    const socket = await openSocket(system.socketioUrls[0] as string, token);
+    const heard: unknown[] = [];
+    socket.on('news', ({ text }: { text: string }) => heard.push(text));
+    socket.on('collection:update', ({ id }: { id: number }) => heard.push(id));
+    const output = await shell(session('push'));
+    expect(output.match(/"success":true/g)).toHaveLength(5);
+    expect(output.match(/"recipients":1/g)).toHaveLength(3);
+    expect(output).toContain('"delivered":false');
+    await eventually(
+      async () => heard,
+      ({ length }) => length >= 3,
+      5_000,
+    );
+    expect(heard).toEqual(['hello', 123, 'signed']);
+    socket.disconnect();
   });
 
   test('on the command line lists cameras and checks the configuration', async () => {

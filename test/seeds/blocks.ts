@@ -13,7 +13,7 @@ const tokens = ['your-jwt-token-here', 'your-jwt-token', 'your-token'];
 export function block(seed: '003' | '004', title: string, { url, token }: Place): string {
   const text = readFileSync(new URL(`${seed}.md`, import.meta.url), 'utf8');
   const [, after] = text.split(`\n## ${title}\n`);
-  const code = /^\n```\w+\n([^]*?)\n```\n/.exec(after ?? '')?.[1];
+  const code = /^\n```\w+\n([\s\S]*?)\n```\n/.exec(after ?? '')?.[1];
   if (!code) throw new Error(`seed ${seed} has no block ${title}`);
   const placed = hosts.reduce((all, host) => all.replaceAll(host, url), code);
   return tokens.reduce(

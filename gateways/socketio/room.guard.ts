@@ -1,0 +1,51 @@
+import type { Server, Socket } from 'socket.io';
+import { type Call, Failure } from '../../shared/contracts/index.ts';
+import type { EventEnvelope } from '../../shared/fanout/bus.ts';
+import { type Fanout, socketRoom } from '../../shared/fanout/fanout.ts';
+import type { Log } from '../../shared/runtime/log.ts';
+import type { Principal } from '../../shared/runtime/principal.ts';
+import { passage, userOf } from './rooms.ts';
+import type { Session } from './session.ts';
+
+/** Sockets that are asked about at the same time. */
+const atOnce = 20;
+
+export interface GuardDeps {
+  io: Server;
+  fanout: Pick<Fanout, 'emit'>;
+  callAs(principal: Principal): Call;
+  /** Of the sockets of this gateway, by their ids. */
+  sessions: ReadonlyMap<string, Pick<Session, 'principal'>>;
+  log: Pick<Log, 'warn'>;
+}
+
+/** A room that is made or changed may be private from now on: whoever may hear it no longer leaves it. */
+export async function guardRoom({ body }: EventEnvelope, deps: GuardDeps): Promise<void> {
+  const { name, private: isPrivate } = body.details as { name?: string; private?: boolean };
+  if (body.domain !== 'rooms' || body.event === 'deleted' || !isPrivate || name === undefined) return;
+  const { sockets, adapter } = deps.io.of('/');
+  const ids = [...(adapter.rooms.get(socketRoom({ kind: 'room', name }) as string) ?? [])];
+  for (let from = 0; from < ids.length; from += atOnce) {
+    const some = ids.slice(from, from + atOnce).map((id) => sockets.get(id));
+    await Promise.all(some.map((socket) => socket && turnOut(socket, name, deps)));
+  }
+}
+
+async function turnOut(socket: Socket, name: string, deps: GuardDeps): Promise<void> {
+  const principal = deps.sessions.get(socket.id)?.principal;
+  if (!principal) return;
+  try {
+    await deps.callAs(principal)('rooms.enter', { entity: name });
+    return;
+  } catch (error) {
+    // Where nobody can say, it is out as well: it may join again.
+    const known = error instanceof Failure && error.type === 'FORBIDDEN';
+    if (!known) deps.log.warn({ err: error, room: name }, 'who may hear a private room is not known');
+  }
+  const key = socketRoom({ kind: 'room', name }) as string;
+  if (!socket.rooms.has(key)) return;
+  await socket.leave(key);
+  const left = passage(userOf(principal), name);
+  deps.fanout.emit([{ kind: 'room', name }], 'user_left', [left]);
+  socket.emit('user_left', left);
+}

@@ -1,0 +1,208 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { io, type Socket } from 'socket.io-client';
+import { eventually } from '../system/clients/wait.ts';
+import { startOneProcess } from '../system/one-process.ts';
+import type { System } from '../system/system.ts';
+import { Cast, collect, type Heard, isoDate, named, next } from './seeds/cast.ts';
+
+/** A connection that comes back, in one process. */
+let system: System;
+let cast: Cast;
+beforeAll(async () => {
+  system = await startOneProcess();
+  cast = await Cast.of(system);
+});
+afterEach(() => cast?.closeSockets());
+afterAll(() => system?.stop());
+
+const timestamp = expect.stringMatching(isoDate);
+
+/** A socket that comes back when it is told to; its connection can be cut as a network does. */
+async function roaming(token: string): Promise<{ socket: Socket; cut(): Promise<void>; back(): void }> {
+  const socket = cast.owned(
+    io(cast.url, {
+      forceNew: true,
+      reconnection: false,
+      transports: ['websocket'],
+      auth: (give) => give({ token: current.token }),
+    }),
+  );
+  const current = { token };
+  await next(socket, 'system:welcome');
+  return {
+    socket,
+    async cut() {
+      const gone = next(socket, 'disconnect');
+      socket.io.engine.close();
+      await gone;
+    },
+    back: () => void socket.connect(),
+  };
+}
+const sender = () => cast.connect(cast.people.stranger);
+
+describe('a connection that comes back', () => {
+  test('has its rooms and what it missed, once and in order, then hears that it is recovered', async () => {
+    const { user } = cast.people;
+    const { socket, cut, back } = await roaming(user.token);
+    const other = await sender();
+    const room = cast.room();
+    for (const one of [socket, other]) await one.emitWithAck('join_room', { room });
+    const heard: unknown[] = [];
+    socket.on('new_message', ({ message }: Heard) => heard.push(message));
+    socket.on('system:state_recovered', (data) => heard.push(data));
+    const id = socket.id;
+    await other.emitWithAck('send_message', { room, message: 1 });
+    await cut();
+    for (const message of [2, 3]) await other.emitWithAck('send_message', { room, message });
+    await other.emitWithAck('send_message', { to: user.id, message: 'to you' });
+    await other.emitWithAck('send_message', { message: 'to all' });
+    const recovered = next(socket, 'system:state_recovered');
+    back();
+    await recovered;
+    await other.emitWithAck('send_message', { room, message: 4 });
+    await eventually(
+      async () => heard,
+      (all) => all.includes(4),
+      5_000,
+    );
+    expect(heard).toEqual([1, 2, 3, 'to you', 'to all', { userId: user.id, timestamp }, 4]);
+    expect([socket.recovered, socket.id]).toEqual([true, id]);
+  });
+
+  test('has missed nothing, whenever it went and came', async () => {
+    const { socket, cut, back } = await roaming(cast.people.user.token);
+    const other = await sender();
+    const room = cast.room();
+    for (const one of [socket, other]) await one.emitWithAck('join_room', { room });
+    const heard: number[] = [];
+    socket.on('new_message', ({ message }: { message: number }) => heard.push(message));
+    let sent = 0;
+    let sending = true;
+    const stream = (async () => {
+      while (sending) {
+        sent += 1;
+        await other.emitWithAck('send_message', { room, message: sent });
+      }
+    })();
+    for (let round = 0; round < 40; round++) {
+      await cut();
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 20));
+      const recovered = next(socket, 'system:state_recovered');
+      back();
+      await recovered;
+      await new Promise((resolve) => setTimeout(resolve, Math.random() * 20));
+    }
+    sending = false;
+    await stream;
+    await eventually(
+      async () => heard.length,
+      (count) => count >= sent,
+      5_000,
+    );
+    expect(heard).toEqual(Array.from({ length: sent }, (_, n) => n + 1));
+    expect(sent).toBeGreaterThan(100);
+  });
+
+  test('has neither left its rooms nor joined them again', async () => {
+    const { socket, cut, back } = await roaming(cast.people.user.token);
+    const other = await sender();
+    const room = cast.room();
+    for (const one of [socket, other]) await one.emitWithAck('join_room', { room });
+    const passages = [collect(other, 'user_left'), collect(other, 'user_joined')];
+    await cut();
+    const recovered = next(socket, 'system:state_recovered');
+    back();
+    await recovered;
+    await other.emitWithAck('ping');
+    expect(passages).toEqual([[], []]);
+  });
+
+  test('has left its rooms where it stays away', async () => {
+    const { socket, cut, back } = await roaming(cast.people.user.token);
+    const other = await sender();
+    const room = cast.room();
+    for (const one of [socket, other]) await one.emitWithAck('join_room', { room });
+    const passage = { user: named(cast.people.user), room, timestamp };
+    const left = next(other, 'user_left');
+    await cut();
+    expect(await left).toEqual(passage);
+    const joined = next(other, 'user_joined');
+    back();
+    expect(await joined).toEqual(passage);
+    expect(socket.recovered).toBe(true);
+  });
+
+  test('is still registered with the server API', async () => {
+    const { user } = cast.people;
+    const { socket, cut, back } = await roaming(user.token);
+    await socket.emitWithAck('register', { userId: user.id });
+    await cut();
+    const recovered = next(socket, 'system:state_recovered');
+    back();
+    await recovered;
+    expect(await socket.emitWithAck('room:join', { room: 'a' })).toMatchObject({ success: true });
+  });
+
+  test('by another user’s token gets nothing of it', async () => {
+    const { user, stranger } = cast.people;
+    const { socket: own, cut } = await roaming(user.token);
+    const room = cast.room();
+    const other = await sender();
+    for (const one of [own, other]) await one.emitWithAck('join_room', { room });
+    const { pid, offset } = secrets(own);
+    await cut();
+    await other.emitWithAck('send_message', { room, message: 'secret' });
+    const thief = cast.open(stranger.token, { auth: { token: stranger.token, pid, offset } });
+    const heard = collect(thief, 'new_message');
+    expect(await next(thief, 'system:state_recovery_failed')).toEqual({
+      message: 'Failed to recover connection state',
+      timestamp,
+    });
+    await other.emitWithAck('send_message', { room, message: 'secret too' });
+    await thief.emitWithAck('ping');
+    expect([heard, thief.recovered]).toEqual([[], false]);
+  });
+
+  test('by a token that is none is refused, and can still come back', async () => {
+    const { user } = cast.people;
+    const { socket, cut, back } = await roaming(user.token);
+    const { pid, offset } = secrets(socket);
+    await cut();
+    const refused = cast.open('none', { auth: { token: 'none', pid, offset } });
+    expect((await next(refused, 'connect_error')).data.code).toBe('UNAUTHORIZED');
+    const recovered = next(socket, 'system:state_recovered');
+    back();
+    await recovered;
+  });
+
+  test('after its user was revoked is refused', async () => {
+    const person = await cast.stage.person();
+    const { socket, cut, back } = await roaming(person.token);
+    await cut();
+    await cast.stage.ok({
+      module: 'users',
+      command: 'update',
+      entity: person.id,
+      payload: { password: 'another one' },
+    });
+    const refused = next(socket, 'connect_error');
+    back();
+    expect((await refused).data.code).toBe('UNAUTHORIZED');
+  });
+
+  test('after it left by itself begins anew, and is told so', async () => {
+    const { socket, back } = await roaming(cast.people.user.token);
+    socket.disconnect();
+    const failed = next(socket, 'system:state_recovery_failed');
+    back();
+    await failed;
+    expect(socket.recovered).toBe(false);
+  });
+});
+
+/** What a client keeps to come back with. */
+const secrets = (socket: Socket): { pid: string; offset: string } => {
+  const { _pid: pid, _lastOffset: offset } = socket as unknown as { _pid: string; _lastOffset: string };
+  return { pid, offset };
+};
