@@ -18,6 +18,7 @@ export class Wanderer {
   readonly lives: Life[] = [];
   recoveries = 0;
   #socket: Socket | undefined;
+  #lost: (() => void) | undefined;
   /** The session as it was when the client vanished: what its old connection brings after that is lost. */
   #left: SessionOf | undefined;
 
@@ -68,6 +69,7 @@ export class Wanderer {
       throw error;
     }
     this.#socket = socket;
+    socket.on('disconnect', (reason) => this.#wasLost(reason));
   }
 
   /** Its connection breaks off. */
@@ -85,7 +87,25 @@ export class Wanderer {
     return () => old.io.engine.close();
   }
 
+  get connected(): boolean {
+    return this.#socket?.connected ?? false;
+  }
+
+  /** Calls back whenever it loses its connection from now on. */
+  onLost(callback: () => void): void {
+    this.#lost = callback;
+  }
+
+  ask(event: string, ...args: unknown[]): Promise<unknown> {
+    return (this.#socket as Socket).emitWithAck(event, ...args);
+  }
+
   close(): void {
+    this.#lost = undefined;
     this.#socket?.disconnect();
+  }
+
+  #wasLost(reason: string): void {
+    if (reason !== 'io client disconnect') this.#lost?.();
   }
 }
