@@ -12,18 +12,19 @@ import {
   type Session as SocketSession,
 } from 'socket.io-adapter';
 import { silent } from '../envelope.ts';
-import { NatsLink } from '../nats.link.ts';
+import type { NatsLink } from '../nats.link.ts';
 import { Delivery } from './delivery.ts';
 import type { AdapterSocket, Client } from './engine.ts';
 import { Interest } from './interest.ts';
+import { linkOf } from './link.ts';
 import type { Live } from './live.ts';
 import {
+  audienceOf,
   everybody,
   type FanoutNames,
   fanoutNames,
   looksLikeSocketId,
   type NamespaceNames,
-  roomAudience,
 } from './names.ts';
 import type { AdapterOptions, Connecting } from './options.ts';
 import { Outgoing } from './outgoing.ts';
@@ -45,20 +46,8 @@ import {
   withOffset,
 } from './wire.ts';
 
-const links = new WeakMap<NatsConnection, NatsLink>();
-
-/** One for all adapters of a connection: each would watch its status for itself. */
-function linkOf(connection: NatsConnection): NatsLink {
-  let link = links.get(connection);
-  if (!link) {
-    link = new NatsLink(connection);
-    links.set(connection, link);
-  }
-  return link;
-}
-
 /** What servers ask each other beside what Socket.IO's cluster adapter has. */
-type Control = ClusterMessage | { count: string };
+type Control = ClusterMessage | { count: string } | { cut: true };
 
 type ServerOptions = { connectionStateRecovery?: { maxDisconnectionDuration?: number } };
 
@@ -284,15 +273,8 @@ export class NatsAdapter extends ClusterAdapterWithHeartbeat {
 
   /** Publishes for the audience of some rooms. False where NATS would not take it. */
   #send(header: Header, parts: Buffer[]): boolean {
-    const [room, ...more] = header.rooms;
-    let audience = everybody;
-    let named = header.rooms;
-    if (room !== undefined && more.length === 0 && !looksLikeSocketId(room)) {
-      audience = roomAudience(room);
-      named = [];
-    } else if (room !== undefined && more.length === 0 && this.#delivery.has(room)) {
-      audience = roomAudience(room, this.uid);
-    }
+    const owner = (room: string) => (this.#delivery.has(room) ? this.uid : undefined);
+    const { audience, rooms: named } = audienceOf(header.rooms, owner);
     const data = encodeMessage({ ...header, rooms: named }, parts);
     const limit = this.#link.connection.info?.max_payload ?? Number.POSITIVE_INFINITY;
     if (data.length > limit) {
@@ -301,7 +283,11 @@ export class NatsAdapter extends ClusterAdapterWithHeartbeat {
     }
     if (this.#recovery) this.#publisher.publish(this.#names.log(audience), data);
     else
-      this.#publisher.publish(this.#names.live(audience), data, audience !== everybody && !this.rooms.has(room ?? ''));
+      this.#publisher.publish(
+        this.#names.live(audience),
+        data,
+        audience !== everybody && !this.rooms.has(header.rooms[0] ?? ''),
+      );
     return true;
   }
 
@@ -338,7 +324,8 @@ export class NatsAdapter extends ClusterAdapterWithHeartbeat {
     if ('count' in value) {
       const count = this.#delivery.count({ rooms, except: message.except });
       this.#publisher.publish(value.count, Buffer.from(JSON.stringify({ uid: this.uid, count })));
-    } else if (value.uid === this.uid) this.#echo(value);
+    } else if ('cut' in value) return;
+    else if (value.uid === this.uid) this.#echo(value);
     else this.onMessage(value);
   }
 

@@ -45,3 +45,19 @@ export const everybody = 'a';
 /** `owner` is the server of the socket that the room is named by, where it is known: that one needs no subscription. */
 export const roomAudience = (room: string, owner = '_'): string => `r.${owner}.${tokenOf(room)}`;
 export const leaseAudience = (uid: string): string => `l.${uid}`;
+
+/**
+ * The audience of some rooms, and the rooms that a message to it must name. Several go to everybody, with their names:
+ * one message, one place in the log, so nobody gets it twice; it costs each server a look. So does a room that may be
+ * the id of a socket, unless its server is known.
+ */
+export function audienceOf(
+  rooms: readonly string[],
+  ownerOf?: (room: string) => string | undefined,
+): { audience: string; rooms: readonly string[] } {
+  const [room, ...more] = rooms;
+  if (room === undefined || more.length > 0) return { audience: everybody, rooms };
+  if (!looksLikeSocketId(room)) return { audience: roomAudience(room), rooms: [] };
+  const owner = ownerOf?.(room);
+  return { audience: owner ? roomAudience(room, owner) : everybody, rooms };
+}

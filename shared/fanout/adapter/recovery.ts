@@ -298,5 +298,9 @@ export class Recovery {
     this.#arrivals.spoil();
     this.live.forget();
     this.#host.drop();
+    // Those who come back to a server that never knew: what others heard may not be in the log.
+    const { names, publisher } = this.#host;
+    const header = { id: this.#host.newId(), rooms: [], except: [], control: true };
+    publisher.publish(names.log(everybody), encodeMessage(header, encodeValue({ cut: true })));
   }
 }

@@ -85,6 +85,9 @@ function subjectsOf({ names }: RestoreContext, session: Session): string[] {
   return [everybody, ...[session.sid, ...rooms].map((room) => roomAudience(room, '*'))].map(names.log);
 }
 
+/** A server found that the log had lost its end: what comes after does not follow on what was before. */
+const isCut = ({ parts }: Message): boolean => (decodeValue(parts) as { cut?: boolean }).cut === true;
+
 /** Reads what was missed. False where it is not all there any more, or too much. */
 async function readMissed(context: RestoreContext, arrival: Arrival, after: number): Promise<boolean> {
   const { log, timeout, arrivals, names } = context;
@@ -96,6 +99,7 @@ async function readMissed(context: RestoreContext, arrival: Arrival, after: numb
     if (entry.sequence > arrival.upTo) return true;
     const message = decodeMessage(entry.data);
     const rooms = message.rooms.length > 0 ? message.rooms : implied;
+    if (message.control && isCut(message)) return false;
     if (!rooms || !isKept(message)) return true;
     if (!wasFor(arrival.session, { ...message, rooms, sequence: entry.sequence })) return true;
     const packet = context.outgoing(message, entry.sequence);

@@ -1,0 +1,177 @@
+import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { Wanderer } from '../chaos/recovery.client.ts';
+import { type NatsServer, startNats } from '../servers/nats.ts';
+import { type Cluster, type ClusterOptions, type Node, startCluster, until } from './adapter.cluster.ts';
+
+let server: NatsServer;
+let cluster: Cluster;
+let client: Wanderer;
+
+beforeAll(async () => {
+  server = await startNats();
+});
+
+afterAll(() => server.stop());
+afterEach(async () => {
+  client.close();
+  await cluster.close();
+});
+
+async function startTwo(options: ClusterOptions = {}, recovery: object = {}): Promise<[Node, Node]> {
+  const server_ = { connectionStateRecovery: { skipMiddlewares: false, ...recovery }, ...options.server };
+  cluster = await startCluster(server.url, { count: 2, ...options, server: server_ });
+  client = new Wanderer();
+  const [one, two] = cluster.nodes as [Node, Node];
+  await client.connect(one.url);
+  return [one, two];
+}
+
+const socketAt = ({ io }: Node, sid: string) => {
+  const socket = io.sockets.sockets.get(sid);
+  if (!socket) throw new Error('the socket is not there');
+  return socket;
+};
+
+const hears = (client: Wanderer, count: number) =>
+  until(() => client.life?.numbers.length === count, `${count} numbers, there are ${client.life?.numbers}`);
+
+const gone = (node: Node, sid: string) => until(() => !node.io.sockets.sockets.has(sid), 'the socket is gone');
+
+test('a session keeps its id, rooms and data on another server', async () => {
+  const [one, two] = await startTwo();
+  const { sid } = client;
+  const socket = socketAt(one, sid);
+  socket.data = { user: 'ada' };
+  await socket.join(['a', 'b']);
+  one.io.to('a').emit('n', 1);
+  await hears(client, 1);
+  client.breakOff();
+  await client.connect(two.url);
+  expect(client.recoveries).toBe(1);
+  const moved = socketAt(two, sid);
+  expect({ rooms: [...moved.rooms].sort(), data: moved.data }).toEqual({
+    rooms: ['a', 'b', sid].sort(),
+    data: { user: 'ada' },
+  });
+  two.io.to('b').emit('n', 2);
+  one.io.to(sid).emit('n', 3);
+  await hears(client, 3);
+});
+
+test('what was sent to a room before the socket joined it, or after it left, is not what it missed', async () => {
+  const [one, two] = await startTwo();
+  const socket = socketAt(one, client.sid);
+  await socket.join('left');
+  one.io.emit('n', 1);
+  await hears(client, 1);
+  // It hears none of these: its connection is gone already, which its server has not noticed.
+  const finish = client.vanish();
+  one.io.to('joined').emit('n', 2);
+  one.io.to('left').emit('n', 3);
+  one.io.serverSideEmit('sync');
+  await new Promise((resolve) => two.io.once('sync', resolve as never));
+  await socket.join('joined');
+  socket.leave('left');
+  one.io.to('joined').emit('n', 4);
+  one.io.to('left').emit('n', 5);
+  one.io.except('joined').emit('n', 6);
+  one.io.to(['joined', 'left']).emit('n', 7);
+  await client.connect(two.url);
+  finish();
+  await hears(client, 4);
+  expect(client.life?.numbers).toEqual([1, 3, 4, 7]);
+});
+
+test('volatile packets and those that await an answer are not sent again', async () => {
+  const [one, two] = await startTwo();
+  one.io.emit('n', 1);
+  await hears(client, 1);
+  const { sid } = client;
+  client.breakOff();
+  await gone(one, sid);
+  one.io.volatile.emit('n', 2);
+  one.io.timeout(50).emit('n', 3, () => {});
+  one.io.emit('n', 4);
+  await client.connect(two.url);
+  two.io.emit('n', 5);
+  await hears(client, 3);
+  expect(client.life?.numbers).toEqual([1, 4, 5]);
+});
+
+test('whoever comes with the session of somebody else, or of a revoked user, gets a new one and none of the packets', async () => {
+  const asked: unknown[] = [];
+  const authorizeRestore = (session: { data: unknown }, { auth, request }: { auth: object; request: unknown }) => {
+    asked.push(session.data, 'pid' in auth, (request as { url: string }).url.startsWith('/socket.io/'));
+    return false;
+  };
+  const [one, two] = await startTwo({ adapter: { recovery: { storage: 'memory', authorizeRestore } } });
+  const { sid } = client;
+  const socket = socketAt(one, sid);
+  socket.data = { user: 'ada' };
+  await socket.join('a');
+  one.io.emit('n', 1);
+  await hears(client, 1);
+  client.breakOff();
+  await gone(one, sid);
+  one.io.to('a').emit('n', 2);
+  await client.connect(two.url);
+  two.io.to('a').emit('n', 3);
+  two.io.emit('n', 4);
+  await hears(client, 1);
+  expect(client.lives.map(({ numbers }) => numbers)).toEqual([[1], [4]]);
+  expect(client.sid).not.toBe(sid);
+  expect(asked).toEqual([{ user: 'ada' }, true, true]);
+});
+
+test('a session that its client or its server ended does not come back', async () => {
+  const [one, two] = await startTwo();
+  one.io.emit('n', 1);
+  await hears(client, 1);
+  const { sid } = client;
+  one.io.in(sid).disconnectSockets(true);
+  await gone(one, sid);
+  await client.connect(two.url);
+  expect({ recoveries: client.recoveries, lives: client.lives.length }).toEqual({ recoveries: 0, lives: 2 });
+});
+
+test('a client that heard nothing for longer than the log lasts still recovers, and one that was away too long does not', async () => {
+  const pings = { pingInterval: 300, pingTimeout: 200 };
+  const recovery = { maxDisconnectionDuration: 1_000 };
+  const [one, two] = await startTwo({ server: pings, adapter: { prefix: 'quiet' } }, recovery);
+  const jsm = await one.nats.jetstreamManager();
+  one.io.emit('n', 1);
+  await hears(client, 1);
+  // What others hear makes its own offset the oldest of all, and then older than the log.
+  await until(
+    async () => {
+      one.io.to('somebody').emit('n', 0);
+      const { state } = await jsm.streams.info('quiet-fanout');
+      return (
+        state.first_seq > 3 && (await jsm.streams.getMessage('quiet-fanout', { seq: 1 }).catch(() => null)) === null
+      );
+    },
+    'the log has forgotten the offset',
+    60_000,
+  );
+  client.breakOff();
+  await client.connect(two.url);
+  expect(client.recoveries).toBe(1);
+  one.io.emit('n', 2);
+  await hears(client, 2);
+  client.breakOff();
+  await new Promise((resolve) => setTimeout(resolve, 1_500));
+  await client.connect(one.url);
+  expect({ recoveries: client.recoveries, lives: client.lives.length }).toEqual({ recoveries: 1, lives: 2 });
+}, 90_000);
+
+test('a session that missed more than may be sent at once is a new one', async () => {
+  const [one, two] = await startTwo({ adapter: { recovery: { storage: 'memory', maxMissedBytes: 20_000 } } });
+  one.io.emit('n', 1);
+  await hears(client, 1);
+  const { sid } = client;
+  client.breakOff();
+  await gone(one, sid);
+  for (let n = 0; n < 30; n += 1) one.io.emit('n', n, 'y'.repeat(1_000));
+  await client.connect(two.url);
+  expect({ recoveries: client.recoveries, lives: client.lives.length }).toEqual({ recoveries: 0, lives: 2 });
+});
