@@ -1,6 +1,7 @@
 import { createServer } from 'node:http';
 import { contracts } from '../shared/contracts/index.ts';
 import { lateFanout } from '../shared/fanout/late.fanout.ts';
+import { natsFanout } from '../shared/fanout/nats.fanout.ts';
 import { createBroker } from '../shared/runtime/broker.ts';
 import type { Config } from '../shared/runtime/config.ts';
 import { createLog } from '../shared/runtime/log.ts';
@@ -13,6 +14,7 @@ import { gatewayCore } from './core/core.ts';
 import { reachable } from './core/system.service.ts';
 import { startHttpGateway } from './http/http.gateway.ts';
 import { startExternalMqtt } from './mqtt/external.start.ts';
+import { clusterAdapter, socketsPrefix } from './socketio/cluster.adapter.ts';
 import { startSocketioGateway } from './socketio/socketio.gateway.ts';
 
 const protocols = ['http', 'socketio', 'mqtt'] as const;
@@ -47,13 +49,17 @@ async function main(): Promise<void> {
     auth: () => reachable(broker).auth === true && reachable(broker).users === true,
   });
   const operator = operatorEndpoints(state, registry);
+  // A gateway with sockets brings its own.
   const fanout = lateFanout();
+  const overNats =
+    name === 'socketio' ? undefined : await natsFanout({ connection, bus, prefix: socketsPrefix(config), log });
+  if (overNats) fanout.use(overNats);
   const dispatcher = announcing(core.dispatcher, fanout);
   const shared = { ...core, dispatcher, contracts, broker, bus, fanout, config, keyring, operator, log };
   const deps = { ...shared, name: broker.nodeID };
   const starts: Record<GatewayName, () => Promise<Gateway>> = {
     http: () => startHttpGateway(deps),
-    socketio: () => socketioAlone(deps),
+    socketio: () => socketioAlone({ ...deps, adapter: clusterAdapter({ ...deps, connection }), recovery: true }),
     mqtt: () => startExternalMqtt(deps),
   };
   const gateway = await starts[name]();
@@ -68,6 +74,7 @@ async function main(): Promise<void> {
       drainDelayMs: config.drainDelayMs,
       steps: [
         [name, () => gateway.stop()],
+        ['fan-out', () => overNats?.close()],
         ['broker', () => broker.stop()],
         ['bus', () => bus.close()],
         ['nats', () => connection.close()],

@@ -24,16 +24,20 @@ function roomsOf(audiences: readonly Audience[]): string[] | undefined {
   return rooms.includes(undefined) ? undefined : (rooms as string[]);
 }
 
+/** What a gateway tells of its own sockets. */
+export function statusOf(io: Server): Status {
+  const { adapter, sockets } = io.of('/');
+  const names = [...adapter.rooms.keys()].filter((name) => name.startsWith('room:'));
+  const rooms = names.slice(0, maxNames);
+  return { connections: sockets.size, rooms, more: names.length - rooms.length };
+}
+
 /** Audiences of the cluster by way of a Socket.IO server and whatever adapter it has. */
 export function socketioFanout(io: Server, log: Pick<Log, 'warn'>): Fanout {
   const main = io.of('/');
   const countHere = async (rooms: string[] | null): Promise<number> =>
     rooms === null ? main.sockets.size : (await main.adapter.sockets(new Set(rooms))).size;
-  const statusHere = (): Status => {
-    const names = [...main.adapter.rooms.keys()].filter((name) => name.startsWith('room:'));
-    const rooms = names.slice(0, maxNames);
-    return { connections: main.sockets.size, rooms, more: names.length - rooms.length };
-  };
+  const statusHere = () => statusOf(io);
   const answerCount = (rooms: string[] | null, answer: (count: number) => void) =>
     void countHere(rooms).then(answer, () => answer(0));
   const answerStatus = (answer: (status: Status) => void) => answer(statusHere());

@@ -2,6 +2,7 @@ import { setTimeout as pause } from 'node:timers/promises';
 import { Server, type Socket } from 'socket.io';
 import { Failure } from '../../shared/contracts/index.ts';
 import type { Fanout } from '../../shared/fanout/fanout.ts';
+import { type SocketsAnswer, type SocketsAsk, socketsTopics } from '../../shared/fanout/sockets.notices.ts';
 import { toFailure } from '../../shared/runtime/failure.ts';
 import type { Principal } from '../../shared/runtime/principal.ts';
 import { clientAddress } from '../core/address.ts';
@@ -17,7 +18,7 @@ import { requestsDialect } from './dialects/requests.dialect.ts';
 import { roomsGuideDialect } from './dialects/rooms-guide.dialect.ts';
 import { serverApiDialect } from './dialects/server-api.dialect.ts';
 import { broadcastEvent, userRoom } from './events.ts';
-import { socketioFanout } from './fanout.ts';
+import { socketioFanout, statusOf } from './fanout.ts';
 import { socketMetrics } from './metrics.ts';
 import { socketPresence } from './presence.ts';
 import { RecoveryAdapter, recoveryMs } from './recovery.adapter.ts';
@@ -54,6 +55,10 @@ export async function startSocketioGateway(deps: SocketioDeps): Promise<Socketio
     for (const id of io.sockets.adapter.rooms.get(userRoom(userId)) ?? []) sessions.get(id)?.end(revokedGraceMs);
   });
 
+  const asked = await bus.listen(socketsTopics.ask, (data) => {
+    const answer: SocketsAnswer = { ...(data as SocketsAsk), ...statusOf(io) };
+    if (answer.connections > 0) bus.notify(socketsTopics.answer, answer);
+  });
   let guarding: Promise<void> = Promise.resolve();
   const events = await bus.follow({}, async (envelope) => {
     if (envelope.hearers.kind === 'services') return;
@@ -67,7 +72,7 @@ export async function startSocketioGateway(deps: SocketioDeps): Promise<Socketio
   return {
     fanout,
     async stop() {
-      await events.stop();
+      await Promise.all([events.stop(), asked.stop()]);
       io.local.emit('system:reconnect_status', reconnectStatus());
       await Promise.all([...sessions.values()].map((session) => session.idle(drainMs)));
       await endConnections(io);
