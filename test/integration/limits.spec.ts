@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { io } from 'socket.io-client';
+import { documented, shapeOf } from '../seeds/shapes.ts';
 import { startOneProcess } from '../system/one-process.ts';
 import type { System } from '../system/system.ts';
 
@@ -30,8 +31,9 @@ describe('limits per minute', () => {
     expect(new Set(statuses)).toEqual(new Set([200]));
     const refused = await me({ authorization: `Bearer ${token}` });
     expect(refused.status).toBe(429);
-    const { code, retryAfter } = (await refused.json()) as { code: string; retryAfter: number };
-    expect(code).toBe('RATE_LIMITED');
+    const body = (await refused.json()) as { retryAfter: number };
+    expect(body).toEqual({ ...(shapeOf(documented('rate limit')) as object), requestId: expect.any(String) });
+    const { retryAfter } = body;
     expect(retryAfter).toBeGreaterThan(0);
     expect(retryAfter).toBeLessThanOrEqual(60);
     expect(refused.headers.get('retry-after')).toBe(String(retryAfter));

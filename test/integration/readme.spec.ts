@@ -50,6 +50,14 @@ describe('the README', () => {
     expect(stdout).toBe('1 cameras\n');
   });
 
+  test('over Socket.IO joins a room and hears what is said there', async () => {
+    const { stdout } = await run(process.execPath, ['--input-type=module', '-e', session('rooms')], {
+      env: environment(),
+      timeout: 20_000,
+    });
+    expect(stdout).toBe('admin is in kitchen\nadmin says soup is ready\n');
+  });
+
   test('over MQTT asks, and hears of the camera that was made', async () => {
     const output = await shell(session('mqtt'));
     expect(output).toContain('"total":1');
