@@ -26,8 +26,27 @@ describe.each(systems)('the rooms guide over %s', (_name, start) => {
     const { user, stranger } = cast.people;
     const [socket, other] = [await cast.connect(user), await cast.connect(stranger)];
     const room = cast.room();
-    for (const one of [socket, other]) await one.emitWithAck('join_room', { room });
+    await join(socket, room);
+    const heard = joinOf(socket, stranger);
+    await join(other, room);
+    await heard;
     return { room, socket, other };
+  }
+  /** The word of one person's join: on another gateway that of somebody else may still be on its way. */
+  const joinOf = (socket: Socket, { id }: { id: string }): Promise<Heard> =>
+    new Promise((resolve) => {
+      const listen = (heard: Heard & { user?: { id: string } }) => {
+        if (heard.user?.id !== id) return;
+        socket.off('user_joined', listen);
+        resolve(heard);
+      };
+      socket.on('user_joined', listen);
+    });
+  /** Joins and waits until the room, which is the socket too, has heard of it: over gateways the ack may be first. */
+  async function join(socket: Socket, room: string): Promise<void> {
+    const heard = next(socket, 'user_joined');
+    await socket.emitWithAck('join_room', { room });
+    await heard;
   }
   const exception = async (socket: Socket, event: string, payload: unknown): Promise<Heard> => {
     const told = next(socket, 'exception');
@@ -41,8 +60,8 @@ describe.each(systems)('the rooms guide over %s', (_name, start) => {
       const { user, stranger } = cast.people;
       const [first, second] = [await cast.connect(user), await cast.connect(stranger)];
       const room = cast.room();
-      await first.emitWithAck('join_room', { room });
-      const joined = Promise.all([next(first, 'user_joined'), next(second, 'user_joined')]);
+      await join(first, room);
+      const joined = Promise.all([first, second].map((socket) => joinOf(socket, stranger)));
       second.emit('join_room', { room });
       const passage = { user: named(stranger), room, timestamp };
       expect(await joined).toEqual([passage, passage]);
@@ -273,7 +292,7 @@ describe.each(systems)('the rooms guide over %s', (_name, start) => {
       const { admin, user } = cast.people;
       const socket = await cast.connect(admin);
       const other = await cast.connect(user);
-      await other.emitWithAck('join_room', { room: 'room-name' });
+      await join(other, 'room-name');
       const heard = [collect(other, 'user_joined'), collect(other, 'new_message'), collect(other, 'user_left')];
       const told = (name: string) => next(socket, name);
       const play = (title: string) => run(block('004', title, place(admin.token)), { socket, userId: user.id });
@@ -331,8 +350,8 @@ describe.each(systems)('the rooms guide over %s', (_name, start) => {
         payload: { email: 'who@example.org' },
       });
       const other = await cast.connect(person);
-      await other.emitWithAck('join_room', { room: 'developers' });
-      const joined = next(other, 'user_joined');
+      await join(other, 'developers');
+      const joined = joinOf(other, admin);
       const client = program(block('004', 'Node.js Client', place(admin.token)), 'commonjs');
       try {
         await client.line(/^Connected: /);
