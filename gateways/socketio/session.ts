@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn, setTimeout as pause } from 'node:timers/promises';
 import type { Socket } from 'socket.io';
 import { Failure } from '../../shared/contracts/index.ts';
 import type { Principal } from '../../shared/runtime/principal.ts';
@@ -6,6 +7,8 @@ import type { Authenticator } from '../core/dispatch.types.ts';
 const windowMs = 60_000;
 /** Requests of one connection that may run at the same time. */
 const maxRunning = 100;
+/** Milliseconds a connection that must end is left to answer what runs. */
+const maxEndMs = 500;
 /** setTimeout cannot wait longer (2^31 ms). */
 const maxTimerMs = 2_147_483_647;
 
@@ -21,6 +24,7 @@ export class Session {
   private used = 0;
   private running = 0;
   private expiry: NodeJS.Timeout | undefined;
+  private idle: (() => void) | undefined;
   private turn: Promise<unknown> = Promise.resolve();
 
   constructor(
@@ -53,7 +57,21 @@ export class Session {
       return await work();
     } finally {
       this.running -= 1;
+      if (this.running === 0) this.idle?.();
     }
+  }
+
+  /** Ends the connection once what runs is answered, such as the log-out that ends it; within half a second anyway. */
+  async end(): Promise<void> {
+    if (this.running > 0) {
+      const idle = new Promise<void>((resolve) => {
+        this.idle = resolve;
+      });
+      await Promise.race([idle, pause(maxEndMs, undefined, { ref: false })]);
+      // The answer is written after the request has run.
+      await nextTurn();
+    }
+    this.socket.disconnect(true);
   }
 
   /** One after the other, as they came; `within` bounds how many wait. */

@@ -47,7 +47,10 @@ export async function startSocketioGateway(deps: SocketioDeps): Promise<Socketio
   const parts = { ...deps, io, fanout, departures, sessions };
   io.on('connection', connection({ ...parts, presence, counts: metrics, dialects }));
   io.on(returnedEvent as never, (socketId: string) => departures.returned(socketId));
-  authenticator.onRevoked((userId) => io.local.in(userRoom(userId)).disconnectSockets(true));
+  authenticator.onRevoked((userId) => {
+    const ids = io.of('/').adapter.rooms.get(userRoom(userId)) ?? [];
+    for (const id of [...ids]) void sessions.get(id)?.end();
+  });
 
   let guarding: Promise<void> = Promise.resolve();
   const events = await bus.follow({}, async (envelope) => {

@@ -44,7 +44,9 @@ async function ask(socket: Socket, { module, command, entity, payload }: Ask): P
   const request = { module, command, requestId, ...(entity !== undefined && { entity }) };
   const byEvent = new Promise<unknown>((resolve) => socket.once(requestId, resolve));
   const cut = new Promise<never>((_resolve, reject) => {
-    socket.once('disconnect', (reason) => reject(new Cut(`cut before the answer to ${module}.${command}: ${reason}`)));
+    const late = (reason: string) => reject(new Cut(`cut before the answer to ${module}.${command}: ${reason}`));
+    // The answer and the end may come in one piece: what was heard before the end counts.
+    socket.once('disconnect', (reason) => setImmediate(late, reason));
   });
   cut.catch(() => {});
   const byAck = new Promise<unknown>((resolve) => {
