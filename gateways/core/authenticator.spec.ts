@@ -16,11 +16,12 @@ let asked: string[];
 /** A stand-in for the auth service: what it answers next. */
 let answer: () => Promise<unknown>;
 
-const authenticator = (config: Partial<AuthenticatorDeps['config']> = {}) =>
+const authenticator = (config: Partial<AuthenticatorDeps['config']> = {}, checkEveryMs?: number) =>
   createAuthenticator({
     config: { authStrategy: 'jwt', authUsers: 'local', ...config } as AuthenticatorDeps['config'],
     keyring: keyring({ secret }),
     bus,
+    ...(checkEveryMs !== undefined && { checkEveryMs }),
     call: ((name: string, { entity }: { entity: string }) => {
       asked.push(`${name} ${entity}`);
       return answer();
@@ -72,6 +73,37 @@ describe('a token of a user of ours', () => {
     await told;
     expect(revoked).toEqual(['ann']);
     await expect(gate.bearer(bearer)).rejects.toEqual(unauthorized);
+  });
+
+  test('is refused where the user changed while it was asked about', async () => {
+    const gate = await authenticator();
+    let change = () => {};
+    const changed = new Promise<void>((resolve) => {
+      change = resolve;
+    });
+    answer = async () => {
+      await changed;
+      return ann;
+    };
+    const asking = gate.bearer(token({ sub: 'ann', tokenVersion: 3 }));
+    await new Promise<void>((resolve) => {
+      gate.onRevoked(() => resolve());
+      bus.notify('users.changed', { id: 'ann', revoked: true });
+    });
+    answer = async () => ({ ...ann, tokenVersion: 4 });
+    change();
+    await expect(asking).rejects.toEqual(unauthorized);
+    expect(asked).toHaveLength(2);
+  });
+
+  test('of an open session is checked again, though no notice told of a change', async () => {
+    const gate = await authenticator({}, 20);
+    const principal = await gate.bearer(token({ sub: 'ann', tokenVersion: 3 }));
+    gate.holds(() => [principal]);
+    const revoked = new Promise<string>((resolve) => gate.onRevoked(resolve));
+    answer = async () => ({ users: [{ id: 'ann', tokenVersion: 4 }] });
+    expect(await revoked).toBe('ann');
+    expect(gate.wasRevoked(principal)).toBe(true);
   });
 
   test('is refused when it expires, though it was known', async () => {

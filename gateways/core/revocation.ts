@@ -1,4 +1,3 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import type { Principal } from '../../shared/runtime/principal.ts';
 import { Changes } from './changes.ts';
 
@@ -112,9 +111,14 @@ export class Revocation {
       try {
         return await this.#deps.versionsOf(ids);
       } catch {
-        await delay(Math.min(100 * attempt, maxPauseMs), undefined, { ref: false });
+        await pause(Math.min(100 * attempt, maxPauseMs));
       }
     }
     return undefined;
   }
 }
+
+const pause = (ms: number): Promise<void> =>
+  new Promise((resolve) => {
+    setTimeout(resolve, ms).unref();
+  });

@@ -52,7 +52,8 @@ export async function startSocketioGateway(deps: SocketioDeps): Promise<Socketio
   io.on('connection', connection({ ...parts, presence, counts: metrics, dialects }));
   io.on(returnedEvent as never, (socketId: string) => departures.returned(socketId));
   authenticator.onRevoked((userId) => {
-    for (const id of io.sockets.adapter.rooms.get(userRoom(userId)) ?? []) sessions.get(id)?.end(revokedGraceMs);
+    const ids = io.of('/').adapter.rooms.get(userRoom(userId)) ?? [];
+    for (const id of [...ids]) void sessions.get(id)?.end(revokedGraceMs);
   });
 
   const asked = await bus.listen(socketsTopics.ask, (data) => {

@@ -41,7 +41,7 @@ test('a room is changed by its maker and administrators only', () => {
 });
 
 describe('names that stand for something else', () => {
-  test.each(['user:1', 'role:admin'])('%s is nobody’s to join', (name) => {
+  test.each(['user:1', 'role:admin', 'me'])('%s is nobody’s to join', (name) => {
     expect(() => assertJoinable(admin, name)).toThrow(forbidden);
   });
 

@@ -51,7 +51,7 @@ describe('the limit of a key', () => {
     for (let n = 0; n < 2 * limit; n++) codes.push(codeOf(await ask(n % 2, { 'x-api-key': keyOf('turns') })));
     const passed = codes.filter((code) => code === 'OK').length;
     expect(passed).toBeGreaterThanOrEqual(limit);
-    expect(passed).toBeLessThanOrEqual(limit * 1.1);
+    expect(passed).toBeLessThanOrEqual(limit * 1.2);
     expect(codes.slice(-10)).toEqual(Array(10).fill('RATE_LIMITED'));
   });
 
@@ -81,7 +81,7 @@ describe('without an answer of NATS', () => {
     try {
       const since = Date.now();
       expect(codeOf(await ask(0, signed(keyOf('faults'), { path })))).toBe('UNAVAILABLE');
-      expect(Date.now() - since).toBeLessThan(2_000);
+      expect(Date.now() - since).toBeLessThan(2_500);
     } finally {
       await cluster.nats.kill('SIGCONT');
     }

@@ -58,6 +58,26 @@ test('an event that is emitted twice is stored once', async () => {
   await close();
 });
 
+test('the newest events are found when the events themselves are forgotten', async () => {
+  const connection = await connectNats([server.url], 'test');
+  const bus = await natsBus(connection, { prefix: 'forgetful' });
+  await bus.newest('camera');
+  const events = Array.from({ length: 2_500 }, (_, n) => eventOf(`camera-${n % 2_400}`));
+  await Promise.all(events.map((event) => bus.emit(event)));
+  const jsm = await connection.jetstreamManager();
+  const copies = async () => (await jsm.streams.info('forgetful-newest-camera')).state.messages;
+  while ((await copies()) < 2_400) await new Promise((resolve) => setTimeout(resolve, 20));
+  await jsm.streams.purge('forgetful-events');
+  const late = eventOf('camera-0');
+  await bus.emit(late);
+  const found = await bus.newest('camera');
+  const last = new Map(found.map((event) => [event.body.entity, event.id]));
+  expect(last.size).toBe(2_400);
+  expect([last.get('camera-0'), last.get('camera-1')]).toEqual([late.id, events[2_401]?.id]);
+  await bus.close();
+  await connection.close();
+});
+
 test('closing a bus leaves the connection to its owner', async () => {
   const { connections, buses, close } = await openTwo();
   await buses[0].close();

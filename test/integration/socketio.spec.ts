@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import jwt from 'jsonwebtoken';
 import { io, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
+import { eventually } from '../system/clients/wait.ts';
 import { startOneProcess } from '../system/one-process.ts';
 import type { System } from '../system/system.ts';
 
@@ -122,16 +123,15 @@ describe('a connection', () => {
   test('is seen by presence until it ends', async () => {
     const user = await newUser();
     const socket = await connected({ auth: { token: user.token } });
-    expect(await api(`presence/${user.id}`, adminToken)).toMatchObject({
-      online: true,
+    const seen = () => api(`presence/${user.id}`, adminToken);
+    expect(await eventually(seen, ({ online }) => online, 2_000)).toMatchObject({
       username: user.username,
       sessions: [{ id: socket.id, protocol: 'socketio' }],
     });
     const list = await api(`presence?search=${user.username}`, adminToken);
     expect(list.items).toEqual([{ id: user.id, username: user.username, email: null, sessions: 1 }]);
     socket.close();
-    const deadline = Date.now() + 2_000;
-    while ((await api(`presence/${user.id}`, adminToken)).online) expect(Date.now()).toBeLessThan(deadline);
+    await eventually(seen, ({ online }) => !online, 2_000);
   });
 });
 

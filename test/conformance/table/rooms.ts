@@ -117,6 +117,17 @@ const badCases: Case[] = [
     payload: { name: 'user:1' },
   })),
   bad('rooms.create', 'with a role for a name', 'FORBIDDEN', 'user', () => ({ payload: { name: 'admin' } })),
+  bad('rooms.create', 'with the name of the own history', 'FORBIDDEN', 'admin', () => ({ payload: { name: 'me' } })),
+  bad(
+    'rooms.send',
+    'with a key $set within the metadata',
+    'INVALID_REQUEST',
+    'user',
+    async (stage) => {
+      return { entity: (await stage.room()).id, payload: { message: 'a', metadata: { a: { $set: 1 } } } };
+    },
+    { names: '$set' },
+  ),
   bad('rooms.join', 'of the audience of a user', 'FORBIDDEN', 'user', () => ({ entity: 'user:1' })),
   bad('rooms.join', 'of the audience of a role', 'FORBIDDEN', 'user', () => ({ entity: 'role:admin' })),
   bad('rooms.join', 'of a role one does not have', 'FORBIDDEN', 'user', () => ({ entity: 'admin' })),
@@ -200,6 +211,19 @@ const stories: Case[] = [
     ]);
     const unknown = await stage.ok<Page>(ask('history', id, { before: 'no-such-message' }), 'user');
     expect(unknown.items).toEqual([]);
+  }),
+  story('what is sent to me is in the own history only, as it was said', async (stage) => {
+    const [ann, bob] = [await stage.person(), await stage.person()];
+    type Page = { items: object[] };
+    const said = { message: { text: 'note' }, type: 'note', metadata: { colour: 'red', 'a.b': [1] } };
+    const sent = await stage.ok(ask('send', 'me', said), ann);
+    expect(sent).toMatchObject({ ...said, room: 'me', from: { id: ann.id } });
+    expect(await stage.ok<Page>(ask('history', 'me', {}), ann)).toEqual({ items: [sent] });
+    for (const other of [bob, 'admin'] as const) {
+      const { items } = await stage.ok<Page>(ask('history', 'me', {}), other);
+      expect(items).not.toContainEqual(sent);
+      expect(await stage.code(ask('history', `user:${ann.id}`, {}), other)).toBe('FORBIDDEN');
+    }
   }),
   story('a deleted room takes its history along', async (stage) => {
     const { id, name } = await stage.room();
