@@ -2,6 +2,9 @@ import { parseArgs } from 'node:util';
 import type { ContenderName, Mode, StoreKind } from './contender.types.ts';
 import type { Operation, Protocol } from './load.types.ts';
 
+/** More of the machine's CPU time than this for others, and a measurement says more about them. */
+export const mostForeign = 0.08;
+
 export interface Plan {
   rounds: number;
   warmupMs: number;

@@ -2,6 +2,7 @@ import { availableParallelism, cpus } from 'node:os';
 import type { ContenderName, Mode, StoreKind } from './contender.types.ts';
 import { median } from './histogram.ts';
 import type { Operation, Protocol } from './load.types.ts';
+import { mostForeign } from './plan.ts';
 import type { Sample } from './run.ts';
 
 export interface Row {
@@ -26,6 +27,8 @@ export interface Bar {
   ratio: number;
   least: number;
   passed: boolean;
+  /** Whether others used the machine so much meanwhile that the ratio says little. */
+  disturbed: boolean;
 }
 
 const nestLeast = 2;
@@ -68,17 +71,22 @@ const keyNames: Record<keyof Key, true> = { contender: true, protocol: true, ope
 /** What must hold: over HTTP twice NestJS; Socket.IO and MQTT no slower than HTTP. */
 export function barsOf(rows: readonly Row[]): Bar[] {
   const bars: Bar[] = [];
-  const add = (text: string, ratio: number, least: number) => bars.push({ text, ratio, least, passed: ratio >= least });
+  const add = (text: string, row: Row, beside: Row, least: number) => {
+    const ratio = row.requestsPerSecond / beside.requestsPerSecond;
+    const disturbed = [row, beside].some(({ foreign }) => (foreign ?? 0) > mostForeign);
+    bars.push({ text, ratio, least, passed: ratio >= least, disturbed });
+  };
   for (const row of rows.filter(({ contender, store }) => contender === 'trigate' && store === 'memory')) {
     const where = `${row.operation}, ${row.mode}`;
     if (row.protocol === 'http') {
-      if (row.toNest !== null) add(`HTTP to NestJS (${where})`, row.toNest, nestLeast);
+      const nest = find(rows, { ...row, contender: 'nestjs' });
+      if (nest) add(`HTTP to NestJS (${where})`, row, nest, nestLeast);
       continue;
     }
     const http = find(rows, { ...row, protocol: 'http' });
     if (!http) continue;
     const name = row.protocol === 'mqtt' ? 'MQTT' : 'Socket.IO';
-    add(`${name} to HTTP (${where})`, row.requestsPerSecond / http.requestsPerSecond, protocolLeast);
+    add(`${name} to HTTP (${where})`, row, http, protocolLeast);
   }
   return bars;
 }
@@ -123,14 +131,14 @@ export function tableOf(rows: readonly Row[]): string {
   const widths = head.map((name, column) => Math.max(name.length, ...body.map((cells) => cells[column]?.length ?? 0)));
   const line = (cells: readonly string[]) =>
     `| ${cells.map((cell, column) => (column < 5 ? cell.padEnd(widths[column] ?? 0) : cell.padStart(widths[column] ?? 0))).join(' | ')} |`;
-  const rule = `|${widths.map((width, column) => (column < 5 ? '-'.repeat(width + 2) : `${'-'.repeat(width + 1)}:`)).join('|')}|`;
+  const rule = line(widths.map((width, column) => (column < 5 ? '-'.repeat(width) : `${'-'.repeat(width - 1)}:`)));
   return [line(head), rule, ...body.map(line)].join('\n');
 }
 
 export const barLines = (bars: readonly Bar[]): string =>
   bars
     .map(
-      ({ text, ratio, least, passed }) =>
-        `${passed ? 'pass' : 'FAIL'}  ${ratio.toFixed(2)} × (at least ${least})  ${text}`,
+      ({ text, ratio, least, passed, disturbed }) =>
+        `${passed ? 'pass' : 'FAIL'}  ${ratio.toFixed(2)} × (at least ${least})  ${text}${disturbed ? ', disturbed' : ''}`,
     )
     .join('\n');

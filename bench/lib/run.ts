@@ -8,7 +8,7 @@ import type { Contender, ContenderName, StartOptions } from './contender.types.t
 import type { LoadOptions, LoadResult, Operation, Protocol } from './load.types.ts';
 import { startOurs } from './ours.ts';
 import { type PeerName, startPeer } from './peers.ts';
-import type { Plan, Series } from './plan.ts';
+import { mostForeign, type Plan, type Series } from './plan.ts';
 import { checkAnswers, giveToPeers, type Login, prepareOurs, recordsOf } from './records.ts';
 
 export interface Sample extends LoadResult {
@@ -114,8 +114,6 @@ async function load(
   return result;
 }
 
-/** More of the machine's CPU time than this for others, and a measurement says more about them. */
-const mostForeign = 0.08;
 const tries = 3;
 let repeatedMs = 0;
 

@@ -62,6 +62,8 @@ async function writeConfig(directory: string, port: number, options: MosquittoOp
     `allow_anonymous ${anonymous}`,
     `persistence ${persistence}`,
     `persistence_location ${directory}/`,
+    // As in the configuration that is shipped: without it small packets wait for acknowledgements.
+    'set_tcp_nodelay true',
     'log_dest stderr',
     ...(packetLog ? ['all'] : ['error', 'warning', 'notice', 'information']).map((type) => `log_type ${type}`),
   ];

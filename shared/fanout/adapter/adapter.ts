@@ -15,41 +15,26 @@ import { silent } from '../envelope.ts';
 import type { NatsLink } from '../nats.link.ts';
 import { Delivery } from './delivery.ts';
 import type { AdapterSocket, Client } from './engine.ts';
+import { Exchange } from './exchange.ts';
 import { Interest } from './interest.ts';
 import { linkOf } from './link.ts';
 import type { Live } from './live.ts';
-import {
-  audienceOf,
-  everybody,
-  type FanoutNames,
-  fanoutNames,
-  looksLikeSocketId,
-  type NamespaceNames,
-} from './names.ts';
+import { everybody, type FanoutNames, fanoutNames, looksLikeSocketId, type NamespaceNames } from './names.ts';
 import type { AdapterOptions, Connecting } from './options.ts';
-import { Outgoing } from './outgoing.ts';
 import { Publisher } from './publisher.ts';
 import { cutConnection } from './reader.ts';
 import { Recovery } from './recovery.ts';
 import { roomsOf } from './session.rules.ts';
 import { turn } from './turn.ts';
-import {
-  decodeMessage,
-  decodeValue,
-  encodeMessage,
-  encodeOffset,
-  encodePacket,
-  encodeValue,
-  type Header,
-  type Message,
-  sequenceIn,
-  withOffset,
-} from './wire.ts';
+import { decodeMessage, decodeValue, encodeMessage, encodePacket, encodeValue, type Message } from './wire.ts';
 
 /** What servers ask each other beside what Socket.IO's cluster adapter has. */
 type Control = ClusterMessage | { count: string } | { cut: true };
 
-type ServerOptions = { connectionStateRecovery?: { maxDisconnectionDuration?: number } };
+interface ServerOptions {
+  connectionStateRecovery?: { maxDisconnectionDuration?: number };
+  parser?: unknown;
+}
 
 /** @internal */
 export class NatsAdapter extends ClusterAdapterWithHeartbeat {
@@ -58,14 +43,11 @@ export class NatsAdapter extends ClusterAdapterWithHeartbeat {
   readonly #publisher: Publisher;
   readonly #interest: Interest;
   readonly #delivery: Delivery;
+  readonly #exchange: Exchange;
   readonly #recovery: Recovery | undefined;
   readonly #options: AdapterOptions;
   readonly #subscriptions: Subscription[] = [];
   readonly #acks = new Map<string, () => void>();
-  readonly #author: string;
-  /** Of a server with another parser than the usual one. */
-  readonly #encode: ((packet: unknown) => (string | Buffer)[]) | undefined;
-  #count = 0;
   #connecting: Connecting | undefined;
 
   constructor(nsp: Namespace, connection: NatsConnection, options: AdapterOptions) {
@@ -74,21 +56,33 @@ export class NatsAdapter extends ClusterAdapterWithHeartbeat {
       heartbeatTimeout: options.heartbeatTimeout ?? 5_000,
     });
     this.#options = options;
-    this.#author = this.uid.slice(0, 10);
     this.#link = linkOf(connection);
     const fanout = fanoutNames(options.prefix ?? 'sio');
     this.#names = fanout.of(nsp.name);
     const log = options.log ?? silent;
     this.#publisher = new Publisher(this.#link, log);
-    const receive = (room: string, message: Msg) => this.#receive(message, [room]);
+    const receive = (room: string, message: Msg) => this.#exchange.receive(message, [room]);
     this.#interest = new Interest(this.#link, this.#names.live, receive, () => this.#publisher.flush());
     const { maxQueuedBytes = 1_048_576, maxStall = 30_000, onCut } = options;
     this.#delivery = new Delivery(this.rooms, { maxQueuedBytes, maxStall, ...(onCut && { onCut }) });
     const { opts, encoder } = nsp.server as unknown as {
-      opts: { parser?: unknown };
+      opts: ServerOptions;
       encoder: { encode(packet: unknown): (string | Buffer)[] };
     };
-    this.#encode = opts.parser ? (packet) => encoder.encode(packet) : undefined;
+    this.#exchange = new Exchange({
+      uid: this.uid,
+      link: this.#link,
+      names: this.#names,
+      publisher: this.#publisher,
+      log,
+      logged: opts.connectionStateRecovery !== undefined,
+      // Of a server with another parser than the usual one.
+      encode: opts.parser ? (packet) => encoder.encode(packet) : undefined,
+      isHere: (sid) => this.#delivery.has(sid),
+      isHeld: (room) => this.rooms.has(room),
+      offset: () => this.#recovery?.offset,
+      handle: (live) => (this.#recovery && live.sequence > 0 ? this.#recovery.take(live) : this.#handle(live)),
+    });
     this.#recovery = this.#recoveryFor(fanout);
     this.on('delete-room', (room: Room) => this.#interest.remove(room));
   }
@@ -99,13 +93,13 @@ export class NatsAdapter extends ClusterAdapterWithHeartbeat {
       this.#subscriptions.push(
         connection.subscribe(subject, { callback: (error, message) => !error && callback(message) }),
       );
-    hear(this.#names.live(everybody), (message) => this.#receive(message, []));
+    hear(this.#names.live(everybody), (message) => this.#exchange.receive(message, []));
     hear(this.#names.heartbeats, (message) => this.#heartbeat(message));
     hear(this.#names.server(this.uid), ({ data }) =>
       this.onResponse(decodeValue(decodeMessage(data).parts) as ClusterResponse),
     );
     if (this.#recovery) {
-      hear(this.#names.live(`r.${this.uid}.>`), (message) => this.#receive(message, null));
+      hear(this.#names.live(`r.${this.uid}.>`), (message) => this.#exchange.receive(message, null));
       this.#watchConnects();
       this.#recovery.start();
     }
@@ -153,7 +147,7 @@ export class NatsAdapter extends ClusterAdapterWithHeartbeat {
     packet.nsp = this.nsp.name;
     const { flags } = opts;
     const header = {
-      id: this.#newId(),
+      id: this.#exchange.newId(),
       rooms: [...opts.rooms],
       except: [...(opts.except ?? [])],
       ...(flags?.volatile && { volatile: true }),
@@ -161,7 +155,7 @@ export class NatsAdapter extends ClusterAdapterWithHeartbeat {
       ...(packet.id !== undefined && { acked: true }),
     };
     const parts = encodePacket(packet);
-    const sent = !flags?.local && this.#send(header, parts);
+    const sent = !flags?.local && this.#exchange.send(header, parts);
     if (!sent || !this.#recovery) this.#handle({ sequence: 0, message: { ...header, parts }, rooms: header.rooms });
   }
 
@@ -176,7 +170,7 @@ export class NatsAdapter extends ClusterAdapterWithHeartbeat {
       return;
     }
     // This server's own sockets get it when it comes out of the log, in their order.
-    const requestId = this.#newId();
+    const requestId = this.#exchange.newId();
     const requests = (this as unknown as { ackRequests: Map<string, unknown> }).ackRequests;
     requests.set(requestId, { clientCountCallback, ack });
     this.#acks.set(requestId, () =>
@@ -223,13 +217,16 @@ export class NatsAdapter extends ClusterAdapterWithHeartbeat {
       this.#publisher.publish(this.#names.heartbeats, Buffer.from(JSON.stringify(message)));
       return '';
     }
-    const header = { id: this.#newId(), rooms: [], except: [], control: true };
-    if (!this.#send(header, encodeValue(message))) throw new Error('the message is too large for NATS');
+    const header = { id: this.#exchange.newId(), rooms: [], except: [], control: true };
+    if (!this.#exchange.send(header, encodeValue(message))) throw new Error('the message is too large for NATS');
     return '';
   }
 
   protected override async doPublishResponse(requesterUid: string, response: ClusterResponse): Promise<void> {
-    const data = encodeMessage({ id: this.#newId(), rooms: [], except: [], control: true }, encodeValue(response));
+    const data = encodeMessage(
+      { id: this.#exchange.newId(), rooms: [], except: [], control: true },
+      encodeValue(response),
+    );
     this.#publisher.publish(this.#names.server(requesterUid), data);
   }
 
@@ -246,10 +243,10 @@ export class NatsAdapter extends ClusterAdapterWithHeartbeat {
         publisher: this.#publisher,
         interest: this.#interest,
         delivery: this.#delivery,
-        newId: () => this.#newId(),
+        newId: () => this.#exchange.newId(),
         roomsOf: (sid) => this.sids.get(sid) ?? [],
         isUsed: (room) => this.rooms.has(room),
-        outgoing: (message, sequence) => this.#outgoing(message, sequence),
+        outgoing: (message, sequence) => this.#exchange.outgoing(message, sequence),
         handle: (live) => this.#handle(live),
         drop: (sid) => this.#drop(sid),
         maxAway: connectionStateRecovery.maxDisconnectionDuration ?? 120_000,
@@ -266,57 +263,12 @@ export class NatsAdapter extends ClusterAdapterWithHeartbeat {
     return pingInterval + 2 * pingTimeout + 5_000;
   }
 
-  #newId(): string {
-    this.#count += 1;
-    return `${this.#author}${this.#count.toString(36)}`;
-  }
-
-  /** Publishes for the audience of some rooms. False where NATS would not take it. */
-  #send(header: Header, parts: Buffer[]): boolean {
-    const owner = (room: string) => (this.#delivery.has(room) ? this.uid : undefined);
-    const { audience, rooms: named } = audienceOf(header.rooms, owner);
-    const data = encodeMessage({ ...header, rooms: named }, parts);
-    const limit = this.#link.connection.info?.max_payload ?? Number.POSITIVE_INFINITY;
-    if (data.length > limit) {
-      this.#options.log?.warn({ bytes: data.length, limit }, 'a packet is too large for NATS');
-      return false;
-    }
-    if (this.#recovery) this.#publisher.publish(this.#names.log(audience), data);
-    else
-      this.#publisher.publish(
-        this.#names.live(audience),
-        data,
-        audience !== everybody && !this.rooms.has(header.rooms[0] ?? ''),
-      );
-    return true;
-  }
-
-  /** @param rooms that the subject stands for; null where the message itself must name them */
-  #receive(received: Msg, rooms: string[] | null): void {
-    try {
-      const message = decodeMessage(received.data);
-      const named = message.rooms.length > 0 ? message.rooms : rooms;
-      if (!named) return;
-      const live = { sequence: sequenceIn(headersOf(received)), message, rooms: named };
-      if (this.#recovery && live.sequence > 0) this.#recovery.take(live);
-      else if (this.#recovery || !message.id.startsWith(this.#author)) this.#handle(live);
-    } catch (error) {
-      this.#options.log?.warn({ subject: received.subject, err: error }, 'a packet was not handled');
-    }
-  }
-
   #handle({ message, sequence, rooms }: Live): void {
     if (message.control) this.#control(message, rooms);
     else {
       const { except, volatile } = message;
-      this.#delivery.send(this.#outgoing(message, sequence), { rooms, except, volatile });
+      this.#delivery.send(this.#exchange.outgoing(message, sequence), { rooms, except, volatile });
     }
-  }
-
-  #outgoing(message: Message, sequence: number): Outgoing {
-    const { id, parts, acked, compress } = message;
-    const offset = sequence > 0 ? encodeOffset({ sequence, id }) : this.#recovery?.offset;
-    return new Outgoing(acked || !offset ? parts : withOffset(parts, offset), compress, this.#encode);
   }
 
   #control(message: Message, rooms: readonly string[]): void {
@@ -381,14 +333,6 @@ const options = ({ rooms, except, flags }: ReturnType<typeof plainOptions>): Bro
   except: new Set(except),
   flags,
 });
-
-/** The bytes of the headers, where nats.js has them; it would make a map of all otherwise. */
-function headersOf(message: Msg): Uint8Array | undefined {
-  const { _rdata: bytes, _msg: raw } = message as unknown as { _rdata?: Uint8Array; _msg?: { hdr: number } };
-  if (bytes && raw) return raw.hdr > 0 ? bytes.subarray(0, raw.hdr) : undefined;
-  const sequence = message.headers?.get('Nats-Sequence');
-  return sequence ? Buffer.from(`Nats-Sequence: ${sequence}\r\n`) : undefined;
-}
 
 /**
  * A Socket.IO adapter over NATS, for `new Server({ adapter })` or `io.adapter(…)`. The connection belongs to the

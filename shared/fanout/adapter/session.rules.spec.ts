@@ -1,0 +1,70 @@
+import { expect, test } from '@jest/globals';
+import { missedAfter, replay, roomsOf, type Session, type SessionRecord, wasFor } from './session.rules.ts';
+
+const open = (rooms: string[], server = 'a', again?: true): SessionRecord => ({
+  t: 'open',
+  server,
+  sid: 'me',
+  rooms,
+  data: {},
+  ...(again && { again }),
+});
+const closed = (rooms: string[], server = 'a'): SessionRecord => ({
+  t: 'closed',
+  server,
+  sid: 'me',
+  rooms,
+  data: { last: true },
+  at: 5,
+  floor: 7,
+});
+
+/** Records at the sequences 10, 20, 30 … */
+const told = (...records: SessionRecord[]): Session =>
+  replay(records.map((record, index) => ({ sequence: (index + 1) * 10, record }))) as Session;
+
+const to = (session: Session, sequence: number, rooms: string[], except: string[] = []) =>
+  wasFor(session, { sequence, rooms, except });
+
+test('no records tell of no session, nor do changes alone', () => {
+  expect(replay([])).toBeNull();
+  expect(replay([{ sequence: 1, record: { t: 'rooms', join: ['x'], leave: [] } }])).toBeNull();
+});
+
+test('a packet was for a session while it was in the room', () => {
+  const session = told(open(['x']), { t: 'rooms', join: ['y'], leave: ['x'] }, { t: 'rooms', join: ['x'], leave: [] });
+  expect([5, 15, 25, 35].map((sequence) => to(session, sequence, ['x']))).toEqual([false, true, false, true]);
+  expect([15, 25].map((sequence) => to(session, sequence, ['y']))).toEqual([false, true]);
+  expect(roomsOf(session).sort()).toEqual(['x', 'y']);
+});
+
+test('everybody, its own room and several rooms include it, an excepted one does not', () => {
+  const session = told(open(['x']));
+  expect(to(session, 15, [])).toBe(true);
+  expect(to(session, 15, ['me'])).toBe(true);
+  expect(to(session, 15, ['y', 'x'])).toBe(true);
+  expect(to(session, 15, [], ['x'])).toBe(false);
+  expect(to(session, 15, ['x'], ['me'])).toBe(false);
+  expect(to(session, 5, [], ['x'])).toBe(true);
+});
+
+test('a repeated record stands for rooms that were joined before the log begins', () => {
+  const session = told(open(['x'], 'a', true), { t: 'rooms', join: [], leave: ['x'] });
+  expect([5, 15, 25].map((sequence) => to(session, sequence, ['x']))).toEqual([true, true, false]);
+  expect(session.since).toBe(0);
+});
+
+test('a session moves to another server, and what the old one says of its end then is too late', () => {
+  const session = told(open(['x']), open(['x'], 'b'), closed(['x'], 'a'));
+  expect(session).toMatchObject({ server: 'b', state: 'open', since: 20, last: 30 });
+  expect(told(open(['x']), closed(['x']))).toMatchObject({ state: 'closed', data: { last: true } });
+  expect(told(open(['x']), { t: 'ended' })).toMatchObject({ state: 'ended' });
+});
+
+test('the word of its server counts only for what the session heard there', () => {
+  const session = told(open(['x']));
+  expect(missedAfter(session, 12, null)).toBe(12);
+  expect(missedAfter(session, 12, { at: 0, floor: 50 })).toBe(50);
+  expect(missedAfter(session, 60, { at: 0, floor: 50 })).toBe(60);
+  expect(missedAfter(told(open(['x']), open(['x'], 'b')), 12, { at: 0, floor: 20 })).toBe(12);
+});
