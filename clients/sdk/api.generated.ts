@@ -229,12 +229,10 @@ export interface RoomsJoinResult {
 export interface RoomsLeaveResult {
   room: string;
 }
-export type RoomsSendPayloadPart0 = string | number | boolean | null | RoomsSendPayloadPart0[] | { [key: string]: RoomsSendPayloadPart0 };
-export type RoomsSendPayloadPart1 = string | number | boolean | null | RoomsSendPayloadPart1[] | { [key: string]: RoomsSendPayloadPart1 };
 export interface RoomsSendPayload {
-  message: RoomsSendPayloadPart0;
+  message: unknown;
   type?: string;
-  metadata?: { [key: string]: RoomsSendPayloadPart1 };
+  metadata?: { [key: string]: unknown };
 }
 export interface RoomsHistoryItem {
   id: string;

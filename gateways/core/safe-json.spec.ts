@@ -111,3 +111,12 @@ test('assertSafeKeys finds an own forbidden key wherever it is put into data tha
     { numRuns: 200 },
   );
 });
+
+test('refuses binary data, which Socket.IO carries and JSON does not', () => {
+  for (const data of [Buffer.from('a'), new Uint8Array(1), new ArrayBuffer(1)]) {
+    expect(failureOf(() => assertSafeKeys({ a: [data] }))).toMatchObject({
+      type: 'INVALID_REQUEST',
+      data: { details: [{ path: ['a', 0] }] },
+    });
+  }
+});

@@ -16,7 +16,10 @@ export interface KeyRules {
 }
 
 /** What is wrong with parsed data: an own key nobody may send, or its depth. */
-export type Unsafe = { kind: 'key'; key: string; path: (string | number)[] } | { kind: 'depth' };
+export type Unsafe =
+  | { kind: 'key'; key: string; path: (string | number)[] }
+  | { kind: 'binary'; path: (string | number)[] }
+  | { kind: 'depth' };
 
 /** A name a client chose, fit for a sentence: escaped and cut. */
 export const quoted = (name: string): string =>
@@ -63,13 +66,16 @@ export function parseJson(text: string | Buffer, rules: KeyRules = {}): unknown 
 
 export function unsafeFailure(unsafe: Unsafe): Failure {
   if (unsafe.kind === 'depth') return new Failure('INVALID_REQUEST', `The request has more than ${maxDepth} levels`);
-  const message = `The key ${quoted(unsafe.key)} is not allowed`;
+  const message =
+    unsafe.kind === 'binary' ? 'Binary data is not taken' : `The key ${quoted(unsafe.key)} is not allowed`;
   return new Failure('INVALID_REQUEST', message, { details: [{ message, path: unsafe.path }] });
 }
 
 /** `path` is where `value` lies; it is only right again when this returns undefined, so it costs no copies. */
 function walk(value: unknown, allowDollar: boolean, path: (string | number)[]): Unsafe | undefined {
-  if (typeof value !== 'object' || value === null || ArrayBuffer.isView(value)) return undefined;
+  if (typeof value !== 'object' || value === null) return undefined;
+  // Socket.IO carries attachments; JSON does not.
+  if (ArrayBuffer.isView(value) || value instanceof ArrayBuffer) return { kind: 'binary', path };
   if (path.length >= maxDepth) return { kind: 'depth' };
   if (Array.isArray(value)) return walkItems(value, allowDollar, path);
   for (const key of Object.keys(value)) {

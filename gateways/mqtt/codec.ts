@@ -132,7 +132,7 @@ function refusal(
 /** For failures, which others may hear: of the names a client chose only the three forbidden ones are repeated. */
 function withoutQuotes(failure: Failure, value: unknown): Failure {
   const unsafe = findUnsafe(value);
-  if (unsafe?.kind === 'depth') return unsafeFailure(unsafe);
+  if (unsafe && unsafe.kind !== 'key') return unsafeFailure(unsafe);
   if (unsafe) {
     return new Failure(
       'INVALID_REQUEST',

@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { line, listQuery, listResult, recordFields, timestamp } from './fields.ts';
+import { jsonValue, line, listQuery, listResult, recordFields, timestamp } from './fields.ts';
 import { action, event, service } from './kernel.ts';
 
 export const roomName = line(128);
@@ -96,9 +96,9 @@ export const roomsContract = service({
           access: 'user',
           entity: 'required',
           payload: z.strictObject({
-            message: z.json(),
+            message: jsonValue,
             type: line(128).optional(),
-            metadata: z.record(z.string(), z.json()).optional(),
+            metadata: z.record(z.string(), z.unknown()).optional(),
           }),
           result: roomMessage,
         }),

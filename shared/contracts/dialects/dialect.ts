@@ -39,4 +39,4 @@ export const ofRoom = z.strictObject({ room: roomName });
 export const requestId = line(128);
 
 /** Any JSON object. */
-export const anyObject = z.record(z.string(), z.json());
+export const anyObject = z.record(z.string(), z.unknown());

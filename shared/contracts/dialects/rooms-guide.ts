@@ -1,5 +1,5 @@
 import { z } from 'zod';
-import { timestamp } from '../fields.ts';
+import { jsonValue, timestamp } from '../fields.ts';
 import { roomName } from '../rooms.contract.ts';
 import { dialect, ofRoom, userFields, userId } from './dialect.ts';
 
@@ -15,7 +15,7 @@ export const roomsGuide = dialect({
     leave_room: { summary: 'Leave a room', payload: ofRoom, answer: 'user_left' },
     send_message: {
       summary: 'Send to a room (which stores it), to a user, or, with neither, to everybody',
-      payload: z.strictObject({ room: roomName.optional(), to: userId.optional(), message: z.json() }),
+      payload: z.strictObject({ room: roomName.optional(), to: userId.optional(), message: jsonValue }),
     },
     get_online_users: {
       summary: 'Who is online: at most 1,000 users, `count` is all of them',
@@ -29,7 +29,7 @@ export const roomsGuide = dialect({
     },
     admin_broadcast: {
       summary: 'Announce something to everybody; administrators only',
-      payload: z.strictObject({ message: z.json() }),
+      payload: z.strictObject({ message: jsonValue }),
     },
   },
   sends: {
@@ -42,7 +42,7 @@ export const roomsGuide = dialect({
       data: z.object({
         id: z.string(),
         from: userFields,
-        message: z.json(),
+        message: jsonValue,
         room: z.string().optional(),
         to: z.string().optional(),
         type: z.string().optional(),
@@ -58,7 +58,7 @@ export const roomsGuide = dialect({
     notification: { summary: 'A notification, sent by the push API' },
     admin_announcement: {
       summary: 'An administrator announces something',
-      data: z.object({ message: z.json(), from: userFields, timestamp }),
+      data: z.object({ message: jsonValue, from: userFields, timestamp }),
     },
     exception: {
       summary: 'What failed; `retryAfter` (seconds) where there is any',
