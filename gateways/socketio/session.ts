@@ -106,8 +106,9 @@ export class Session {
   private endAtExpiry(): void {
     const { expires } = this.principal;
     if (expires === undefined || !Number.isFinite(expires)) return;
-    const left = Math.min(expires * 1_000 - Date.now(), maxTimerMs);
-    this.expiry = setTimeout(() => this.socket.disconnect(true), Math.max(0, left));
+    const left = expires * 1_000 - Date.now();
+    const end = () => (left > maxTimerMs ? this.endAtExpiry() : this.socket.disconnect(true));
+    this.expiry = setTimeout(end, Math.min(Math.max(0, left), maxTimerMs));
     this.expiry.unref();
   }
 }

@@ -94,11 +94,6 @@ export class Edges {
     }
   }
 
-  /** Whether the edge is still due: time may have passed since it was found. */
-  isDue({ user, online }: Edge): boolean {
-    return this.#due.get(user.id)?.online === online;
-  }
-
   /** Who is online, was told to be, and is in rooms it was not seen in before; each is given once. */
   seen(mine: (userId: string) => boolean): { user: PresentUser; rooms: string[] }[] {
     const found: { user: PresentUser; rooms: string[] }[] = [];

@@ -132,16 +132,23 @@ export class PresenceReplica {
     if (!this.#ready) return;
     const mine = (userId: string) => ownerOf(userId, [this.#name, ...this.#peers.keys()]) === this.#name;
     const mayEnd = now >= this.#offlineFrom && this.index.whole;
-    for (const edge of this.#edges.due(now, mine)) if (edge.online || mayEnd) this.#emit(edge);
+    this.#emitDue(mine, mayEnd);
     if (this.#deps.broadcast === 'rooms') this.#tellSeen(mine);
   }
 
-  #emit(edge: Edge): void {
-    const { user, online, id, rooms } = edge;
-    const { bus, log, broadcast } = this.#deps;
+  #emitDue(mine: (userId: string) => boolean, mayEnd: boolean): void {
     const now = performance.now();
-    if ((this.#emitting.get(user.id) ?? 0) > now || this.#emitting.size >= maxEmitting) return;
-    this.#emitting.set(user.id, now + echoMs);
+    for (const [userId, bound] of this.#emitting) if (bound < now) this.#emitting.delete(userId);
+    const isFree = (userId: string) => !this.#emitting.has(userId) && mine(userId);
+    for (const edge of this.#edges.due(this.#clock.now, isFree)) {
+      if (this.#emitting.size >= maxEmitting) return;
+      if (edge.online || mayEnd) this.#emit(edge);
+    }
+  }
+
+  #emit({ user, online, id, rooms }: Edge): void {
+    const { bus, log, broadcast } = this.#deps;
+    this.#emitting.set(user.id, performance.now() + echoMs);
     const envelope: EventEnvelope = {
       id,
       hearers: { kind: broadcast === 'all' ? 'users' : 'admins' },

@@ -231,7 +231,8 @@ export const variables = {
     key: 'presenceBroadcast',
     type: oneOf('all', 'rooms', 'off'),
     default: 'all',
-    meaning: 'Who hears `user_online` and `user_offline`: everyone, those who share a room, nobody',
+    meaning:
+      'Who hears `user_online` and `user_offline`: everyone, those who share a room, nobody; the same in every process',
   }),
   RATE_LIMIT_CONNECTIONS: variable({
     key: 'rateLimitConnections',
