@@ -59,7 +59,7 @@ async function main(): Promise<void> {
   const deps = { ...shared, name: broker.nodeID };
   const starts: Record<GatewayName, () => Promise<Gateway>> = {
     http: () => startHttpGateway(deps),
-    socketio: () => socketioAlone({ ...deps, adapter: clusterAdapter({ ...deps, connection }), recovery: true }),
+    socketio: () => socketioAlone({ ...deps, adapter: clusterAdapter({ ...deps, connection }) }),
     mqtt: () => startExternalMqtt(deps),
   };
   const gateway = await starts[name]();
