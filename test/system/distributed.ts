@@ -82,7 +82,8 @@ export function startDistributed(
           run(`${protocol}-${index + 1}`, ['gateways/main.ts', protocol], portName),
         ),
       );
-    const services = Promise.all(
+    // First, so that the gateways know every service from their start on: /ready speaks of those that let people in.
+    await allOrNothing(
       Object.entries(serviceProcesses).map(([name, names]) =>
         run(name, ['services/main.ts', ...names], 'METRICS_PORT'),
       ),
@@ -91,7 +92,6 @@ export function startDistributed(
       gateways('http', 'HTTP_PORT'),
       gateways('socketio', 'SOCKETIO_PORT'),
       gateways('mqtt', 'METRICS_PORT'),
-      services,
     ]);
     return {
       ...servers,
