@@ -1,9 +1,10 @@
 import type { Server } from 'socket.io';
 import type { EventEnvelope } from '../../shared/fanout/bus.ts';
+import { socketRoom } from '../../shared/fanout/fanout.ts';
 
 /** Socket.IO rooms that stand for audiences; clients cannot join them. */
-export const userRoom = (id: string): string => `user:${id}`;
-export const roleRoom = (role: string): string => `role:${role}`;
+export const userRoom = (id: string): string => socketRoom({ kind: 'user', id });
+export const roleRoom = (role: string): string => socketRoom({ kind: 'role', role });
 
 const admins = roleRoom('admin');
 

@@ -27,6 +27,8 @@ export interface Fanout {
  * The Socket.IO room that stands for an audience; undefined is everyone. What clients name is prefixed, so that nobody
  * joins the room of a socket id or of a user.
  */
+export function socketRoom(audience: Exclude<Audience, { kind: 'everyone' }>): string;
+export function socketRoom(audience: Audience): string | undefined;
 export function socketRoom(audience: Audience): string | undefined {
   switch (audience.kind) {
     case 'everyone':
