@@ -59,7 +59,10 @@ async function main(): Promise<void> {
   const deps = { ...shared, name: broker.nodeID };
   const starts: Record<GatewayName, () => Promise<Gateway>> = {
     http: () => startHttpGateway(deps),
-    socketio: () => socketioAlone({ ...deps, adapter: clusterAdapter({ ...deps, connection }) }),
+    socketio: () => {
+      const adapter: SocketioAlone['adapter'] = (mayReturn) => clusterAdapter({ ...deps, connection, mayReturn });
+      return socketioAlone({ ...deps, adapter, recovery: true });
+    },
     mqtt: () => startExternalMqtt(deps),
   };
   const gateway = await starts[name]();

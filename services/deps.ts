@@ -1,6 +1,6 @@
 import type { ServiceSchema } from 'moleculer';
 import type { Registry } from 'prom-client';
-import type { EventDetails, EventDomain, EventName } from '../shared/contracts/index.ts';
+import type { Call, EventDetails, EventDomain, EventName } from '../shared/contracts/index.ts';
 import type { Bus } from '../shared/fanout/bus.ts';
 import type { Config } from '../shared/runtime/config.ts';
 import type { Keyring } from '../shared/runtime/keyring.ts';
@@ -15,6 +15,8 @@ export interface ServiceDeps {
   stores: Collections;
   bus: Bus;
   emit: Emit;
+  /** Calls of the service itself, outside any request, with an administrator's rights; possible once the broker runs. */
+  call: Call;
   keyring: Keyring;
   vault: Vault;
   /** Of the process: a service adds its own metrics. */
@@ -31,6 +33,8 @@ export type Emit = <D extends EventDomain, E extends EventName<D>>(
   details: EventDetails<D, E>,
   /** For events whose contract says `named`: user ids, or null for every user. */
   named?: readonly string[] | null,
+  /** The same id twice within two minutes is one event. */
+  id?: string,
 ) => Promise<void>;
 
 /** A service: its Moleculer schemas, and what it does before the first call and after the last. */

@@ -19,11 +19,11 @@ function hearersOf(name: string, named: readonly string[] | null | undefined): E
 }
 
 export function emitter(bus: Bus): Emit {
-  return async (domain, event, entity, details, named) => {
+  return async (domain, event, entity, details, named, id = randomUUID()) => {
     const hearers = hearersOf(`${domain}.${event}`, named);
     const body = { domain, event, entity, details: details as Record<string, unknown>, at: new Date().toISOString() };
     try {
-      await bus.emit({ id: randomUUID(), hearers, body });
+      await bus.emit({ id, hearers, body });
     } catch (cause) {
       throw new Failure('UNAVAILABLE', 'The change was made, but its event could not be stored', { cause });
     }

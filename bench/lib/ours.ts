@@ -19,6 +19,7 @@ const settings = (options: StartOptions) => ({
   RATE_LIMIT_CONNECTIONS: '0',
   RATE_LIMIT_MESSAGES: '0',
   RATE_LIMIT_HTTP: '0',
+  SOCKETS_PER_USER: '0',
   DRAIN_DELAY_MS: '0',
   LOG_LEVEL: 'warn',
 });

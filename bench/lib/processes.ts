@@ -47,7 +47,7 @@ export class Started {
 }
 
 /** BENCH_PROFILE names a folder for CPU profiles of every process that is measured. */
-const profiling = (): string[] =>
+export const profiling = (): string[] =>
   process.env.BENCH_PROFILE ? ['--cpu-prof', '--cpu-prof-dir', process.env.BENCH_PROFILE] : [];
 
 /** Settings of the shell that started the bench are not part of what is measured. */

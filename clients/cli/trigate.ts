@@ -2,6 +2,7 @@
 import { Command } from 'commander';
 import { release } from '../../shared/runtime/release.ts';
 import { checkConfig } from './config.check.ts';
+import { rekeyAll } from './rekey.ts';
 import { callCommand } from './request.ts';
 
 const print = (value: unknown) => process.stdout.write(`${JSON.stringify(value, null, 2)}\n`);
@@ -26,6 +27,16 @@ program
     process.stdout.write(`the configuration of ${role} is valid\n`);
   });
 
+const { TRIGATE_URL: url = 'http://127.0.0.1:3000', TRIGATE_TOKEN: token } = process.env;
+
+program
+  .command('rekey')
+  .description('seal all stored secrets anew with the first of ENCRYPTION_KEYS; Trigate goes on running')
+  .action(async () => {
+    const problem = await rekeyAll({ url, token }, (line) => process.stdout.write(`${line}\n`));
+    if (problem) fail(problem);
+  });
+
 program
   .argument('<command>', 'list, read, create, update, delete, …')
   .argument('<module>', 'users, cameras, rooms, …')
@@ -33,7 +44,6 @@ program
   .argument('[json]', 'the payload')
   .addHelpText('after', '\nTRIGATE_URL (default http://127.0.0.1:3000), TRIGATE_TOKEN: a bearer token or an API key')
   .action(async (command: string, module: string, entity?: string, json?: string) => {
-    const { TRIGATE_URL: url = 'http://127.0.0.1:3000', TRIGATE_TOKEN: token } = process.env;
     const answer = await callCommand({ url, token, command, module, arguments: [entity, json] });
     if ('problem' in answer) fail(answer.problem);
     else if (answer.result !== undefined) print(answer.result);

@@ -106,6 +106,7 @@ export interface CamerasRecord {
   mtx_path: string | null;
   is_enabled: boolean;
   is_persistent: boolean;
+  vanished_at: string | null;
   expires_at: string | null;
   identified_as: string[] | null;
   protocols: string | null;
@@ -151,6 +152,15 @@ export interface CamerasUpdatePayload {
   is_enabled?: boolean;
   is_persistent?: boolean;
 }
+export interface CamerasRekeyPayload {
+  after?: string;
+}
+export interface CamerasRekeyResult {
+  records: number;
+  resealed: number;
+  unreadable: number;
+  next: string | null;
+}
 export interface CredentialsListPayload {
   page?: number;
   itemsPerPage?: number;
@@ -167,6 +177,7 @@ export interface CredentialsRecord {
   description: string;
   checksum: string;
   tokens: 'stored' | null;
+  pubsub_subscription: string | null;
 }
 export interface CredentialsListResult {
   items: CredentialsRecord[];
@@ -179,17 +190,57 @@ export interface CredentialsCreatePayload {
   oauth_client_id: string;
   oauth_client_secret: string;
   dac_project_id?: string | null;
+  pubsub_subscription?: string | null;
 }
+export type CredentialsReadResult = CredentialsRecord | {
+  success: true;
+};
 export interface CredentialsUpdatePayload {
   description?: string;
   oauth_client_id?: string;
   oauth_client_secret?: string;
   dac_project_id?: string | null;
+  pubsub_subscription?: string | null;
   origin?: string;
 }
 export type CredentialsUpdateResult = CredentialsRecord | {
   url: string;
 };
+export interface CredentialsSyncResult {
+  created: number;
+  updated: number;
+  vanished: number;
+  devices: number;
+}
+export interface CredentialsRekeyPayload {
+  after?: string;
+}
+export interface CredentialsRekeyResult {
+  records: number;
+  resealed: number;
+  unreadable: number;
+  next: string | null;
+}
+export interface CronjobsListPayload {
+  page?: number;
+  itemsPerPage?: number;
+  sortBy?: Array<{
+    key: 'name';
+    order?: 'asc' | 'desc';
+  }>;
+  search?: string | null;
+}
+export interface CronjobsRecord {
+  name: string;
+  crontab: string;
+}
+export interface CronjobsListResult {
+  items: CronjobsRecord[];
+  total: number;
+  page: number;
+  itemsPerPage: number;
+}
+export type CronjobsUpdateResult = { [key: string]: never };
 export interface RoomsListPayload {
   page?: number;
   itemsPerPage?: number;
@@ -299,9 +350,10 @@ export interface StreamsListPayload {
 export interface StreamsRecord {
   id: string;
   camera: string;
-  state: 'starting' | 'ready' | 'failed';
+  state: 'idle' | 'starting' | 'ready' | 'failed';
+  problem: string | null;
   readers: number;
-  server: string;
+  server: string | null;
 }
 export interface StreamsListResult {
   items: StreamsRecord[];
@@ -314,12 +366,21 @@ export interface StreamsCreatePayload {
 }
 export interface StreamsCreateResult {
   id: string;
-  rtsp: string;
-  hls: string;
-  webrtc: string;
-  rtmp: string;
-  srt: string;
+  rtsp: string | null;
+  hls: string | null;
+  webrtc: string | null;
+  rtmp: string | null;
+  srt: string | null;
   expires: string;
+}
+export interface StreamsRekeyPayload {
+  after?: string;
+}
+export interface StreamsRekeyResult {
+  records: number;
+  resealed: number;
+  unreadable: number;
+  next: string | null;
 }
 export interface HealthListResult {
   healthy: 'healthy' | 'degraded' | 'unhealthy';
@@ -410,6 +471,34 @@ export interface CameraFailedExtensionDetails {
   name: string;
   error: string;
 }
+export interface CameraMotionDetails {
+  name: string;
+  eventId: string;
+  sessionId: string;
+  at: string;
+  image: string | null;
+}
+export interface CameraPersonDetails {
+  name: string;
+  eventId: string;
+  sessionId: string;
+  at: string;
+  image: string | null;
+}
+export interface CameraSoundDetails {
+  name: string;
+  eventId: string;
+  sessionId: string;
+  at: string;
+  image: string | null;
+}
+export interface CameraChimeDetails {
+  name: string;
+  eventId: string;
+  sessionId: string;
+  at: string;
+  image: string | null;
+}
 export interface CredentialsAuthenticatedDetails {
   description: string;
 }
@@ -427,6 +516,7 @@ export interface RoomsCreatedDetails {
 export interface RoomsUpdatedDetails {
   name: string;
   private: boolean;
+  previousName?: string;
 }
 export interface RoomsDeletedDetails {
   name: string;
@@ -511,16 +601,26 @@ export interface Commands {
   'cameras.update': { params: { entity: string; payload?: CamerasUpdatePayload }; result: CamerasRecord };
   /** Delete a camera. For administrators. */
   'cameras.delete': { params: { entity: string }; result: undefined };
+  /** Seal what other keys sealed with the first encryption key: a hundred records a call. For administrators. */
+  'cameras.rekey': { params: { payload?: CamerasRekeyPayload }; result: CamerasRekeyResult };
   /** List credentials; `search` is part of a description. For administrators. */
   'credentials.list': { params: { payload?: CredentialsListPayload }; result: CredentialsListResult };
   /** Store an OAuth client. For administrators. */
   'credentials.create': { params: { payload: CredentialsCreatePayload }; result: CredentialsRecord };
-  /** Read credentials. For administrators. */
-  'credentials.read': { params: { entity: string }; result: CredentialsRecord };
+  /** Read credentials; or, where the entity is base64 of the JSON of what Google redirected back with ({state, code, scope, origin}), finish the authorisation. For administrators. */
+  'credentials.read': { params: { entity: string }; result: CredentialsReadResult };
   /** Change credentials, or, with `origin`, ask for the URL at which Google grants access. For administrators. */
   'credentials.update': { params: { entity: string; payload?: CredentialsUpdatePayload }; result: CredentialsUpdateResult };
+  /** List the devices that Google shares now, and bring the cameras to it. For administrators. */
+  'credentials.sync': { params: { entity: string }; result: CredentialsSyncResult };
+  /** Seal what other keys sealed with the first encryption key: a hundred records a call. For administrators. */
+  'credentials.rekey': { params: { payload?: CredentialsRekeyPayload }; result: CredentialsRekeyResult };
   /** Delete credentials and the cameras found through them. For administrators. */
   'credentials.delete': { params: { entity: string }; result: undefined };
+  /** List jobs; `search` is part of a name. For administrators. */
+  'cronjobs.list': { params: { payload?: CronjobsListPayload }; result: CronjobsListResult };
+  /** Run `SyncCloudCamerasJob` now: `credentials.sync` of all that are authorised. For administrators. */
+  'cronjobs.update': { params: { entity: string }; result: CronjobsUpdateResult };
   /** List rooms the caller may see; `search` is part of a name. For users. */
   'rooms.list': { params: { payload?: RoomsListPayload }; result: RoomsListResult };
   /** Make a room; its maker and administrators may change it. For users. */
@@ -551,6 +651,8 @@ export interface Commands {
   'streams.create': { params: { payload: StreamsCreatePayload }; result: StreamsCreateResult };
   /** End a stream and its readers. For users. */
   'streams.delete': { params: { entity: string }; result: undefined };
+  /** Seal what other keys sealed with the first encryption key: a hundred records a call. For administrators. */
+  'streams.rekey': { params: { payload?: StreamsRekeyPayload }; result: StreamsRekeyResult };
   /** healthy, degraded (some service is missing) or unhealthy (nobody can log in). Needs no login. */
   'health.list': { params: NoParams; result: HealthListResult };
   /** Release and platform. Needs no login. */
@@ -588,6 +690,14 @@ export interface ServiceEvents {
   'camera:extended': ServiceEvent<'camera', 'extended', CameraExtendedDetails>;
   /** The source stream authentication failed to be extended. */
   'camera:failed-extension': ServiceEvent<'camera', 'failed-extension', CameraFailedExtensionDetails>;
+  /** The camera noticed a motion. */
+  'camera:motion': ServiceEvent<'camera', 'motion', CameraMotionDetails>;
+  /** The camera noticed a person. */
+  'camera:person': ServiceEvent<'camera', 'person', CameraPersonDetails>;
+  /** The camera noticed a sound. */
+  'camera:sound': ServiceEvent<'camera', 'sound', CameraSoundDetails>;
+  /** The doorbell was rung. */
+  'camera:chime': ServiceEvent<'camera', 'chime', CameraChimeDetails>;
   /** Credentials have been authenticated for the first time. */
   'credentials:authenticated': ServiceEvent<'credentials', 'authenticated', CredentialsAuthenticatedDetails>;
   /** Credentials have been refreshed with a refresh token. */
@@ -596,7 +706,7 @@ export interface ServiceEvents {
   'credentials:unauthenticated': ServiceEvent<'credentials', 'unauthenticated', CredentialsUnauthenticatedDetails>;
   /** A room was made. */
   'rooms:created': ServiceEvent<'rooms', 'created', RoomsCreatedDetails>;
-  /** A room was changed. */
+  /** A room was changed; `previousName` where it had another one. Connections in it stay in it. */
   'rooms:updated': ServiceEvent<'rooms', 'updated', RoomsUpdatedDetails>;
   /** A room was deleted. */
   'rooms:deleted': ServiceEvent<'rooms', 'deleted', RoomsDeletedDetails>;
@@ -618,8 +728,11 @@ export const repeatable: ReadonlySet<string> = new Set([
   'users.read',
   'cameras.list',
   'cameras.read',
+  'cameras.rekey',
   'credentials.list',
   'credentials.read',
+  'credentials.rekey',
+  'cronjobs.list',
   'rooms.list',
   'rooms.read',
   'rooms.join',
@@ -629,6 +742,7 @@ export const repeatable: ReadonlySet<string> = new Set([
   'presence.read',
   'streams.list',
   'streams.read',
+  'streams.rekey',
   'health.list',
   'version.list',
   'swagger.list',

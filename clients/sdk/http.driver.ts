@@ -17,9 +17,10 @@ export class HttpDriver {
 
   /** @throws Error where an address is no http(s) URL */
   constructor(options: HttpDriverOptions = {}) {
-    const { TRIGATE_URL, TRIGATE_TOKEN } = process.env;
+    const { TRIGATE_URL, TRIGATE_SOCKETIO_URL, TRIGATE_TOKEN } = process.env;
     const upstream = createUpstream(options.url ?? TRIGATE_URL ?? 'http://127.0.0.1:3000');
-    const socketio = options.socketioUrl === undefined ? upstream : createUpstream(options.socketioUrl);
+    const socketioUrl = options.socketioUrl ?? TRIGATE_SOCKETIO_URL;
+    const socketio = socketioUrl === undefined ? upstream : createUpstream(socketioUrl);
     const token = options.token ?? TRIGATE_TOKEN;
     const upstreamOf = ({ url = '' }: IncomingMessage): Upstream => (socketioPath.test(url) ? socketio : upstream);
     this.server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 });

@@ -59,6 +59,7 @@ export async function createAuthenticator(deps: AuthenticatorDeps): Promise<Auth
   const keys = new LRUCache<string, KeyPrincipal>({ max: maxGrants, ttl: grantLifetimeMs });
   const asked = new Map<string, Promise<Grant>>();
   const changes = new Changes();
+  const changeHandlers: ((userId: string) => void)[] = [];
   const revocation = new Revocation({
     versionsOf: (ids) => askVersions(deps.call, ids),
     ...(deps.checkEveryMs !== undefined && { checkEveryMs: deps.checkEveryMs }),
@@ -70,6 +71,7 @@ export async function createAuthenticator(deps: AuthenticatorDeps): Promise<Auth
     changes.note(id);
     grants.delete(id);
     if (revoked) revocation.revoke(id);
+    else for (const handler of changeHandlers) handler(id);
   });
   await bus.listen('api-keys.changed', (data) => {
     const { keyHash } = data as { keyHash: string };
@@ -131,6 +133,7 @@ export async function createAuthenticator(deps: AuthenticatorDeps): Promise<Auth
     },
     nobody: () => (config.authStrategy === 'none' ? development : anonymous),
     onRevoked: (handler) => revocation.onRevoked(handler),
+    onChanged: (handler) => void changeHandlers.push(handler),
     holds: (holder) => revocation.holds(holder),
     wasRevoked: (principal) => revocation.wasRevoked(principal),
   };

@@ -35,6 +35,8 @@ export interface Authenticator {
   nobody(): Principal;
   /** Calls back when a principal that was let in must end: logged out, changed, deleted. */
   onRevoked(handler: (userId: string) => void): void;
+  /** Calls back when a user that may stay has other roles, or another name or address, now. */
+  onChanged(handler: (userId: string) => void): void;
   /** Where the principals of open sessions are found, as `bearer` gave them: they are checked again now and then. */
   holds(holder: () => Iterable<Principal>): void;
   /** Whether its user was revoked since `bearer` gave it: a session that is only being made was not told. */

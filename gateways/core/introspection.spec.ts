@@ -34,6 +34,13 @@ describe('introspection', () => {
     expect(seen).toEqual(['POST {"token":"t"}']);
   });
 
+  test('asks once for all who come with the same token at the same time', async () => {
+    answer = json({ active: true, sub: 7 });
+    const ask = introspector(url);
+    await Promise.all([ask('t'), ask('t'), ask('t')]);
+    expect(seen).toHaveLength(1);
+  });
+
   test('does not believe a bad answer for longer than the question', async () => {
     const ask = introspector(url);
     answer = json({ active: false, sub: '7' });
@@ -57,6 +64,22 @@ describe('introspection', () => {
     answer = reply;
     await expect(introspector(url)('t')).rejects.toMatchObject({ type: 'UNAUTHORIZED' });
     expect(seen).toHaveLength(1);
+  });
+
+  test('does not read an endless answer', async () => {
+    let written = 0;
+    answer = (response) => {
+      const more = () => {
+        while (!response.destroyed && written < 100_000_000) {
+          written += 65_536;
+          if (!response.write('x'.repeat(65_536))) return response.once('drain', more);
+        }
+        return response.end();
+      };
+      more();
+    };
+    await expect(introspector(url)('t')).rejects.toMatchObject({ type: 'UNAUTHORIZED' });
+    expect(written).toBeLessThan(20_000_000);
   });
 
   test('refuses after 2 s where no answer comes', async () => {

@@ -20,12 +20,20 @@ const maxAnswerBytes = 65_536;
 
 /**
  * Asks another backend whether a token is good: POST {token}. Slow, broken, redirecting or not 200 is refused.
- * A good answer is believed for five seconds, a bad one not at all.
+ * A good answer is believed for five seconds, a bad one not at all; who asks meanwhile gets the same one.
  */
 export function introspector(url: string): (token: string) => Promise<Principal> {
   const known = new LRUCache<string, Principal>({ max: 10_000, ttl: believedMs });
+  const asked = new Map<string, Promise<Principal>>();
+  const askOnce = (token: string): Promise<Principal> => {
+    const waiting = asked.get(token);
+    if (waiting) return waiting;
+    const question = ask(url, token).finally(() => asked.delete(token));
+    asked.set(token, question);
+    return question;
+  };
   return async (token) => {
-    const principal = known.get(token) ?? (await ask(url, token));
+    const principal = known.get(token) ?? (await askOnce(token));
     if ((principal.expires ?? Number.POSITIVE_INFINITY) <= Date.now() / 1_000) throw refused();
     known.set(token, principal, { ttl: known.getRemainingTTL(token) || believedMs });
     return principal;
@@ -44,13 +52,23 @@ async function ask(url: string, token: string): Promise<Principal> {
       signal: AbortSignal.timeout(limitMs),
     });
     if (response.status !== 200) throw refused();
-    const text = await response.text();
-    if (text.length > maxAnswerBytes) throw refused();
-    const answer = answerSchema.parse(JSON.parse(text));
+    const answer = answerSchema.parse(JSON.parse(await readBounded(response)));
     const id = answer.userId ?? answer.sub;
     if (!answer.active || id === undefined) throw refused();
     return externalPrincipal(String(id), answer, answer.exp);
   } catch {
     throw refused();
   }
+}
+
+/** @throws Failure where it is longer than such an answer is */
+async function readBounded({ body }: Response): Promise<string> {
+  const chunks: Uint8Array[] = [];
+  let bytes = 0;
+  for await (const chunk of (body ?? []) as AsyncIterable<Uint8Array>) {
+    bytes += chunk.length;
+    if (bytes > maxAnswerBytes) throw refused();
+    chunks.push(chunk);
+  }
+  return Buffer.concat(chunks).toString();
 }

@@ -12,6 +12,8 @@ export interface GatewayMetrics extends RequestMetrics {
   /** Messages to and from clients. */
   packet(protocol: Protocol, direction: 'in' | 'out'): void;
   event(domain: string, event: string): void;
+  /** A bound was hit: somebody was refused or cut. The limit's name is ours, never a client's. */
+  limitHit(protocol: Protocol, limit: string): void;
 }
 
 interface Children {
@@ -46,6 +48,12 @@ export function gatewayMetrics(registry: Registry): GatewayMetrics {
     labelNames: ['domain', 'event'],
     registers: [registry],
   });
+  const limits = new Counter({
+    name: 'trigate_limits_hit_total',
+    help: 'Times somebody was refused or cut because of a limit',
+    labelNames: ['protocol', 'limit'],
+    registers: [registry],
+  });
   const children = new Map<string, Children>();
 
   function childrenOf(protocol: Protocol, module: string, command: string, code: string): Children {
@@ -69,5 +77,6 @@ export function gatewayMetrics(registry: Registry): GatewayMetrics {
     },
     packet: (protocol, direction) => packets.inc({ protocol, direction }),
     event: (domain, event) => events.inc({ domain, event }),
+    limitHit: (protocol, limit) => limits.inc({ protocol, limit }),
   };
 }

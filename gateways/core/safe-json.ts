@@ -3,7 +3,7 @@ import { parse } from 'secure-json-parse';
 import { Failure } from '../../shared/contracts/index.ts';
 
 /** Bytes a body or message may have, on every protocol. */
-export const maxMessageBytes = 1_048_576;
+export const maxMessageBytes = 1_000_000;
 /** Levels of arrays and objects; deeper data serves only to exhaust whoever walks it. */
 const maxDepth = 64;
 const quotedLength = 64;

@@ -3,7 +3,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import qs from 'qs';
 import type { HttpRoute } from '../../shared/contracts/derive/http.ts';
 import { queryPayload } from '../../shared/contracts/derive/query.ts';
-import { Failure, type ServiceContract } from '../../shared/contracts/index.ts';
+import { Failure, pageResult, type ServiceContract } from '../../shared/contracts/index.ts';
 import type { Config } from '../../shared/runtime/config.ts';
 import { toFailure } from '../../shared/runtime/failure.ts';
 import { anonymous, type Principal } from '../../shared/runtime/principal.ts';
@@ -13,6 +13,7 @@ import type { Limit } from '../core/limits.ts';
 import { assertSafeKeys, unsafeFailure } from '../core/safe-json.ts';
 import { type Authenticate, isSigned } from './authenticate.ts';
 import { readJsonBody } from './body.ts';
+import { writeFailurePage, writePage } from './page.ts';
 import { writeFailure, writeResult } from './reply.ts';
 import { createRouter, type Found } from './router.ts';
 
@@ -70,9 +71,10 @@ export function commandHandler({ contracts, dispatcher, authenticate, limit, con
       },
       principal,
       'http',
-      'jsonText',
+      route.contract.http?.page ? undefined : 'jsonText',
     );
-    writeResult(response, route.status, requestId, result);
+    if (route.contract.http?.page) writePage(response, route.status, requestId, pageResult.parse(result));
+    else writeResult(response, route.status, requestId, result);
   }
 
   return (request: IncomingMessage, response: ServerResponse): boolean => {
@@ -80,9 +82,11 @@ export function commandHandler({ contracts, dispatcher, authenticate, limit, con
     const mark = url.indexOf('?');
     const path = mark === -1 ? url : url.slice(0, mark);
     const requestId = requestIdOf(request);
+    let page = false;
     const fail = (error: unknown) => {
       packet('out');
-      writeFailure(response, requestId, toFailure(error));
+      if (page) writeFailurePage(response, requestId, toFailure(error));
+      else writeFailure(response, requestId, toFailure(error));
     };
     try {
       const found = router.find(request.method as string, path);
@@ -92,6 +96,7 @@ export function commandHandler({ contracts, dispatcher, authenticate, limit, con
         response.setHeader('allow', found.allow);
         throw new Failure('METHOD_NOT_ALLOWED');
       }
+      page = found.route.contract.http?.page === true;
       run(request, response, requestId, mark === -1 ? '' : url.slice(mark + 1), found).then(() => packet('out'), fail);
     } catch (error) {
       fail(error);

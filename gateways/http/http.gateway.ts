@@ -11,8 +11,10 @@ import { toFailure } from '../../shared/runtime/failure.ts';
 import type { Keyring } from '../../shared/runtime/keyring.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 import { close, listen } from '../../shared/runtime/operator.ts';
+import { anonymous } from '../../shared/runtime/principal.ts';
 import { release } from '../../shared/runtime/release.ts';
 import { announcing } from '../core/announcing.ts';
+import type { GatewayCore } from '../core/core.ts';
 import type { Authenticator } from '../core/dispatch.types.ts';
 import { createDispatcher } from '../core/dispatcher.ts';
 import { perMinuteOfAll } from '../core/limits.ts';
@@ -20,6 +22,7 @@ import type { GatewayMetrics } from '../core/metrics.ts';
 import { corsOptions } from '../core/origins.ts';
 import { requestAuthenticator } from './authenticate.ts';
 import { commandHandler, requestIdOf } from './commands.ts';
+import { mediaHooks } from './media.hooks.ts';
 import { type MqttHookDeps, mqttHooks } from './mqtt.hooks.ts';
 import { pageRoutes } from './pages.ts';
 import { pushService } from './push.service.ts';
@@ -31,6 +34,7 @@ export interface HttpDeps {
   openapi: Record<string, unknown>;
   config: Pick<Config, 'host' | 'httpPort' | 'corsOrigins' | 'trustProxy' | 'rateLimitHttp'> & MqttHookDeps['config'];
   authenticator: Authenticator;
+  callAs: GatewayCore['callAs'];
   bus: Bus;
   fanout: Fanout;
   log: Log;
@@ -79,7 +83,7 @@ export async function startHttpGateway(deps: HttpDeps): Promise<{ server: Server
           asyncapi: asyncapi(deps.contracts, { version: release.version, baseTopic: config.mqttBaseTopic }),
           jwks: deps.keyring.jwks(),
         },
-        mqttHooks({ ...deps, authenticate }),
+        { ...mqttHooks({ ...deps, authenticate }), ...mediaHooks(deps.callAs(anonymous)) },
       ),
       logRequest: null,
       logResponse: null,

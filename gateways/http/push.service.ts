@@ -1,4 +1,5 @@
 import type { ServiceSchema } from 'moleculer';
+import { Failure } from '../../shared/contracts/index.ts';
 import { pushContract } from '../../shared/contracts/push.contract.ts';
 import type { Audience, Fanout } from '../../shared/fanout/fanout.ts';
 import { implement } from '../../shared/runtime/implement.ts';
@@ -8,7 +9,9 @@ import { assertEventName, bridgeAudiences } from './push.rules.ts';
 /** The push API and the bridge: this gateway answers them itself, as the sockets are anywhere in the cluster. */
 export function pushService(fanout: Fanout, log: Log): ServiceSchema[] {
   const reach = async (audiences: Audience[], event: string, data: unknown) => {
-    const { recipients } = await fanout.deliver(audiences, event, [data]);
+    const { recipients } = await fanout.deliver(audiences, event, [data]).catch((error) => {
+      throw error instanceof RangeError ? new Failure('PAYLOAD_TOO_LARGE') : error;
+    });
     return { success: true as const, recipients, timestamp: new Date().toISOString() };
   };
 

@@ -40,7 +40,11 @@ export async function startEmbeddedMqtt(deps: EmbeddedDeps): Promise<RunningMqtt
   const gateway = await startMqttGateway({
     ...deps,
     broker,
-    config: { baseTopic: config.mqttBaseTopic, eventTopics: config.mqttEventTopics },
+    config: {
+      baseTopic: config.mqttBaseTopic,
+      eventTopics: config.mqttEventTopics,
+      isOpen: config.mqttAnonymous === 'events',
+    },
     limit: perMinute(config.rateLimitMessages, 'mqtt'),
   });
   const host = config.host.includes(':') ? `[${config.host}]` : config.host;

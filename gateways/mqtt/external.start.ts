@@ -6,7 +6,13 @@ import { type MqttGatewayDeps, startMqttGateway } from './mqtt.gateway.ts';
 type ExternalDeps = Omit<MqttGatewayDeps, 'broker' | 'config' | 'limit'> & {
   config: Pick<
     Config,
-    'mqttUrl' | 'mqttUsername' | 'mqttPassword' | 'mqttBaseTopic' | 'mqttEventTopics' | 'rateLimitMessages'
+    | 'mqttAnonymous'
+    | 'mqttUrl'
+    | 'mqttUsername'
+    | 'mqttPassword'
+    | 'mqttBaseTopic'
+    | 'mqttEventTopics'
+    | 'rateLimitMessages'
   >;
 };
 
@@ -31,7 +37,11 @@ export async function startExternalMqtt(deps: ExternalDeps): Promise<RunningMqtt
   const gateway = await startMqttGateway({
     ...deps,
     broker,
-    config: { baseTopic: config.mqttBaseTopic, eventTopics: config.mqttEventTopics },
+    config: {
+      baseTopic: config.mqttBaseTopic,
+      eventTopics: config.mqttEventTopics,
+      isOpen: config.mqttAnonymous === 'events',
+    },
     limit: perMinute(config.rateLimitMessages, 'mqtt'),
   });
   const { protocol, host } = new URL(url);

@@ -3,6 +3,7 @@ import type { Bus, EventEnvelope } from '../../shared/fanout/bus.ts';
 import { memoryBus } from '../../shared/fanout/memory.bus.ts';
 import { silentLog } from '../../shared/runtime/log.ts';
 import { anonymous } from '../../shared/runtime/principal.ts';
+import { eventually } from '../../test/system/clients/wait.ts';
 import type { Authenticator, Dispatcher } from '../core/dispatch.types.ts';
 import type { BrokerClient, Incoming, Outgoing, RequestHandler } from './broker.ts';
 import { type MqttGateway, startMqttGateway } from './mqtt.gateway.ts';
@@ -42,6 +43,7 @@ const authenticator: Authenticator = {
   apiKey: async () => ({ ...anonymous, requireSignature: false }),
   nobody: () => anonymous,
   onRevoked: () => {},
+  onChanged: () => {},
   holds: () => {},
   wasRevoked: () => false,
 };
@@ -55,10 +57,10 @@ const incoming = (properties: Incoming['properties'] = {}, value: unknown = requ
 let bus: Bus;
 let gateway: MqttGateway;
 
-async function start(dispatch: Dispatcher['dispatch']): Promise<StandInBroker> {
+async function start(dispatch: Dispatcher['dispatch'], isOpen = true): Promise<StandInBroker> {
   const broker = new StandInBroker();
   bus = memoryBus();
-  const config = { baseTopic: 'nestmtx', eventTopics: 'plain' } as const;
+  const config = { baseTopic: 'nestmtx', eventTopics: 'plain', isOpen } as const;
   gateway = await startMqttGateway({ broker, dispatcher: { dispatch }, authenticator, bus, log: silentLog, config });
   return broker;
 }
@@ -129,4 +131,20 @@ test('a stop drains before it disconnects', async () => {
   const broker = await start(async () => 1);
   await gateway.stop();
   expect(broker.steps).toEqual(['drain', 'close']);
+});
+
+test.each([
+  [true, null],
+  [false, 'base64'],
+])('where anybody may hear events (%j) the picture of one is %j', async (isOpen, image) => {
+  const broker = await start(async () => 1, isOpen);
+  const details = { name: 'Porch', image: 'base64' };
+  const body = { domain: 'camera', event: 'motion', entity: 'c', details, at: '2026-01-01T00:00:00.000Z' };
+  await bus.emit({ id: 'e1', hearers: { kind: 'users' }, body });
+  await eventually(
+    async () => broker.events.length,
+    (events) => events === 1,
+    2_000,
+  );
+  expect(JSON.parse(broker.events[0]?.[2] as string).details).toEqual({ name: 'Porch', image });
 });

@@ -8,6 +8,7 @@ import type { Envelope } from '../core/envelope.ts';
 import type { Limit } from '../core/limits.ts';
 import type { GatewayMetrics } from '../core/metrics.ts';
 import { failureTopic } from '../core/mqtt-acl.rules.ts';
+import { impersonal } from '../core/personal.ts';
 import type { BrokerClient, Incoming } from './broker.ts';
 import { type EventTopics, eventTopics, readRequest, renderError, renderResult } from './codec.ts';
 
@@ -15,6 +16,8 @@ export interface MqttGatewayConfig {
   /** Without a slash at either end. */
   readonly baseTopic: string;
   readonly eventTopics: EventTopics;
+  /** Clients that are not logged in may hear events: what is personal in them is left out. */
+  readonly isOpen: boolean;
   /** Milliseconds `stop` waits for requests that run; default 10,000, the longest a command takes. */
   readonly drainMs?: number;
 }
@@ -49,7 +52,7 @@ export async function startMqttGateway(deps: MqttGatewayDeps): Promise<MqttGatew
     const { body, hearers } = envelope;
     if (hearers.kind === 'services') return;
     const topics = eventTopics(body, config.baseTopic, config.eventTopics);
-    await broker.publish(topics, JSON.stringify(body), envelope);
+    await broker.publish(topics, JSON.stringify(config.isOpen ? impersonal(body) : body), envelope);
     metrics?.event(body.domain, body.event);
     for (const _ of topics) metrics?.packet('mqtt', 'out');
   });

@@ -6,12 +6,17 @@ import type { Config } from '../../shared/runtime/config.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 import type { Authenticator } from '../core/dispatch.types.ts';
 import { readToken } from './codec.ts';
+import { reached } from './reached.ts';
+import type { ReturnGuard } from './return.guard.ts';
+import { roomNames } from './rooms.ts';
 
 export interface ClusterDeps {
   connection: NatsConnection;
   config: Pick<Config, 'natsPrefix' | 'natsReplicas'>;
   authenticator: Authenticator;
   log: Log;
+  /** Whether somebody may still be in rooms, by their names. */
+  mayReturn: ReturnGuard['mayReturn'];
 }
 
 /** Begins the subjects of packets; calls and the bus have their own below the same prefix. */
@@ -21,18 +26,32 @@ export const socketsPrefix = ({ natsPrefix }: Pick<Config, 'natsPrefix'>): strin
  * The sockets of all gateways as those of one server. A session is restored for its own user only, whose token is
  * looked at before anything of it is sent: the middlewares of Socket.IO come later.
  */
-export function clusterAdapter({ connection, config, authenticator, log }: ClusterDeps): ServerOptions['adapter'] {
+export function clusterAdapter({
+  connection,
+  config,
+  authenticator,
+  log,
+  mayReturn,
+}: ClusterDeps): ServerOptions['adapter'] {
   return createAdapter(connection, {
     prefix: socketsPrefix(config),
     log,
     onCut: (reason) => log.warn({ reason }, 'a client that did not read was cut'),
     recovery: {
+      namespaces: ['/'],
       replicas: config.natsReplicas,
-      async authorizeRestore({ data }, { request, auth }) {
+      async authorizeRestore({ data, rooms }, { request, auth }) {
         const { headers, _query: query } = request as IncomingMessage & { _query?: Record<string, unknown> };
         const token = readToken({ auth, headers, query: query ?? {} });
-        const principal = token === undefined ? authenticator.nobody() : await authenticator.bearer(token);
-        return principal.kind !== 'anonymous' && principal.id === (data as { owner?: string }).owner;
+        try {
+          const principal =
+            token === undefined ? authenticator.nobody() : await reached(() => authenticator.bearer(token));
+          if (principal.kind === 'anonymous' || principal.id !== (data as { owner?: string }).owner) return false;
+          return await mayReturn(principal, roomNames(rooms));
+        } catch {
+          // Also where nobody can say. Whoever may not come in at all is told so by the handshake.
+          return false;
+        }
       },
     },
   }) as ServerOptions['adapter'];

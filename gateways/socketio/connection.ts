@@ -1,12 +1,15 @@
 import type { Server, Socket } from 'socket.io';
 import type { Fanout } from '../../shared/fanout/fanout.ts';
+import type { LimitHit } from './bounds.ts';
 import { type Departures, recoverable } from './departures.ts';
 import type { SocketioDeps } from './deps.ts';
 import type { Dialect } from './dialects/dialect.ts';
 import { roleRoom, userRoom } from './events.ts';
 import type { socketMetrics } from './metrics.ts';
+import type { OfUser } from './orphans.ts';
 import type { SocketPresence } from './presence.ts';
 import { RecoveryAdapter } from './recovery.adapter.ts';
+import type { Renames } from './renames.ts';
 import { roomNames, SessionRooms, userOf } from './rooms.ts';
 import { Session } from './session.ts';
 import { greet } from './system.events.ts';
@@ -15,9 +18,13 @@ import { greet } from './system.events.ts';
 export const returnedEvent = 'trigate:returned';
 
 interface ConnectionDeps extends SocketioDeps {
+  limitHit: LimitHit;
   io: Server;
   fanout: Fanout;
   departures: Departures;
+  /** Told of connections that were recovered, here or on another gateway. */
+  returned(socketId: string): void;
+  renames: Renames;
   presence: SocketPresence;
   counts: ReturnType<typeof socketMetrics>;
   dialects: readonly Dialect[];
@@ -28,7 +35,13 @@ interface ConnectionDeps extends SocketioDeps {
 /** What happens when a client is let in, until it goes. */
 export const connection = (deps: ConnectionDeps) => (socket: Socket) => {
   const { config, presence, counts, departures } = deps;
-  const session = new Session(socket, socket.data.identity, deps.authenticator, config.rateLimitMessages);
+  const session = new Session(
+    socket,
+    socket.data.identity,
+    deps.authenticator,
+    config.rateLimitMessages,
+    deps.limitHit,
+  );
   delete socket.data.identity;
   // Revoked while it was let in: it hears nothing, also of what it missed.
   if (deps.authenticator.wasRevoked(session.principal)) {
@@ -38,8 +51,8 @@ export const connection = (deps: ConnectionDeps) => (socket: Socket) => {
   }
   deps.sessions.set(socket.id, session);
   const user = userOf(session.principal);
-  socket.data.owner = user.id;
-  takeAudiences(socket, session);
+  Object.assign(socket.data, { owner: user.id, user } satisfies OfUser & { owner: string });
+  takeAudiences(session);
   const { adapter } = socket.nsp;
   // Before anything else is sent, so that what was missed comes first.
   if (adapter instanceof RecoveryAdapter) adapter.connected(socket);
@@ -61,8 +74,8 @@ export const connection = (deps: ConnectionDeps) => (socket: Socket) => {
   for (const dialect of deps.dialects) dialect({ session, rooms, dispatcher, fanout, bus, log, packet });
 };
 
-/** The rooms of the user and of its roles as they are now: a recovered socket may have been in others. */
-function takeAudiences(socket: Socket, { principal }: Session): void {
+/** The rooms of the user and of its roles as they are now: it may have been in others. */
+export function takeAudiences({ socket, principal }: Session): void {
   const audiences = [userRoom(principal.id), ...principal.roles.map(roleRoom)];
   for (const room of socket.rooms) {
     if (room.startsWith(roleRoom('')) && !audiences.includes(room)) socket.leave(room);
@@ -70,8 +83,9 @@ function takeAudiences(socket: Socket, { principal }: Session): void {
   socket.join(audiences);
 }
 
-function welcomeBack({ io, departures }: ConnectionDeps, socket: Socket): void {
-  departures.returned(socket.id);
+function welcomeBack({ io, returned, renames }: ConnectionDeps, socket: Socket): void {
+  returned(socket.id);
+  renames.returned(socket);
   Promise.resolve(socket.nsp.adapter.serverCount()).then(
     (count) => count > 1 && io.serverSideEmit(returnedEvent, socket.id),
     () => {},

@@ -26,11 +26,12 @@ class BoundedDecoder extends parser.Decoder {
   /** Of the packet that is being read, with its binary attachments. */
   #bytes = 0;
 
-  constructor() {
+  constructor(onTooLarge: () => void) {
     super();
     this.on('decoded', (packet) => {
       if (this.#bytes > maxMessageBytes && packet.type === parser.PacketType.EVENT) {
         packet.data = [packet.data[0], new TooLarge(packet.data[1])];
+        onTooLarge();
       }
       this.#bytes = 0;
     });
@@ -43,4 +44,11 @@ class BoundedDecoder extends parser.Decoder {
 }
 
 /** Socket.IO's own parser, which measures what it reads. */
-export const boundedParser = { ...parser, Decoder: BoundedDecoder };
+export const boundedParser = (onTooLarge: () => void) => ({
+  ...parser,
+  Decoder: class extends BoundedDecoder {
+    constructor() {
+      super(onTooLarge);
+    }
+  },
+});

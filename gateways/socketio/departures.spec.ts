@@ -4,6 +4,7 @@ import { Departures } from './departures.ts';
 
 const user = { id: 'ann', username: 'ann', email: null };
 let told: string[];
+const once = ({ id }: { id: string }, room: string, event: string) => void told.push(`${event} ${room} once ${id}`);
 const fanout: Pick<Fanout, 'emit'> = {
   emit: ([audience], event) => void told.push(`${event} ${audience?.kind === 'room' && audience.name}`),
 };
@@ -54,6 +55,29 @@ describe('a connection that ended', () => {
     departures.returned('s');
     expect(told).toEqual(['user_left a']);
     expect(jest.getTimerCount()).toBe(0);
+  });
+
+  test('with its gateway is told of once by whoever takes it over, soon after it would have been', () => {
+    const departures = new Departures(fanout, 120_000, once);
+    const now = Date.now();
+    departures.adopted('s', { user, rooms: ['a'], key: 'k' }, { left: now - 5_500, seen: now - 5_500 });
+    departures.adopted('t', { user, rooms: ['b'], key: 'l' }, { left: now, seen: now });
+    jest.advanceTimersByTime(2_000);
+    expect(told).toEqual(['user_left a once ["k","a"]']);
+    jest.advanceTimersByTime(3_000);
+    expect(told.slice(1)).toEqual(['user_left b once ["l","b"]']);
+    departures.returned('s');
+    expect(told.slice(2)).toEqual(['user_joined a once ["k","a"]']);
+  });
+
+  test('that its gateway has told of before it was gone is told of again only where it comes back', () => {
+    const departures = new Departures(fanout, 120_000, once);
+    const now = Date.now();
+    departures.adopted('s', { user, rooms: ['a'], key: 'k' }, { left: now - 11_000, seen: now - 5_500 });
+    jest.advanceTimersByTime(10_000);
+    expect(told).toEqual([]);
+    departures.returned('s');
+    expect(told).toEqual(['user_joined a once ["k","a"]']);
   });
 
   test('is told of at once where too many are waited for', () => {

@@ -1,17 +1,27 @@
 import type { Fanout } from '../../shared/fanout/fanout.ts';
-import { passage, type User } from './rooms.ts';
+import type { Told } from './once.ts';
+import { type Passage, passage, type User } from './rooms.ts';
 
 /** Milliseconds within which who comes back has not left at all. */
 const graceMs = 5_000;
+/** At least, after another gateway is taken for gone: it may only have been silent. */
+const adoptedGraceMs = 2_000;
 const maxPending = 10_000;
 
-interface Departure {
+export interface Leaving {
   user: User;
   rooms: string[];
+  /** Where other gateways may tell the same: what they all know it by. */
+  key?: string;
+}
+
+interface Departure extends Leaving {
   /** Runs until the departure is announced, then until nobody can come back. */
   timer: NodeJS.Timeout;
   announced: boolean;
 }
+
+type EmitOnce = (told: Told, room: string, event: string, passage: Passage) => void;
 
 /**
  * Tells rooms of connections that ended: of those that may be recovered after a while only, so that a short
@@ -19,24 +29,35 @@ interface Departure {
  */
 export class Departures {
   readonly #fanout: Pick<Fanout, 'emit'>;
+  readonly #emitOnce: EmitOnce;
   /** Milliseconds within which a connection may come back; 0: none does. */
   readonly #recoveryMs: number;
   readonly #pending = new Map<string, Departure>();
 
-  constructor(fanout: Pick<Fanout, 'emit'>, recoveryMs: number) {
+  constructor(fanout: Pick<Fanout, 'emit'>, recoveryMs: number, once: EmitOnce = () => {}) {
     this.#fanout = fanout;
+    this.#emitOnce = once;
     this.#recoveryMs = recoveryMs;
   }
 
   left(socketId: string, user: User, rooms: string[], recoverable: boolean): void {
     if (rooms.length === 0) return;
     if (this.#recoveryMs === 0 || !recoverable || this.#pending.size >= maxPending) {
-      this.#tell('user_left', user, rooms);
+      this.#tell('user_left', { user, rooms });
       return;
     }
-    const timer = setTimeout(() => this.#announce(socketId), graceMs);
-    timer.unref();
-    this.#pending.set(socketId, { user, rooms, timer, announced: false });
+    this.#wait(socketId, { user, rooms }, graceMs);
+  }
+
+  /**
+   * A connection of another gateway, which is gone.
+   * @param times when the connection ended, and when its gateway was heard last (ms)
+   */
+  adopted(socketId: string, leaving: Leaving, { left, seen }: { left: number; seen: number }): void {
+    if (this.#pending.has(socketId) || this.#pending.size >= maxPending) return;
+    // Its own gateway has told of it.
+    if (left + graceMs <= seen) this.#await(socketId, { ...leaving, announced: true });
+    else this.#wait(socketId, leaving, Math.max(adoptedGraceMs, left + graceMs - Date.now()));
   }
 
   /** A connection was recovered, here or on another gateway. */
@@ -45,7 +66,7 @@ export class Departures {
     if (!departure) return;
     clearTimeout(departure.timer);
     this.#pending.delete(socketId);
-    if (departure.announced) this.#tell('user_joined', departure.user, departure.rooms);
+    if (departure.announced) this.#tell('user_joined', departure);
   }
 
   /** The gateway ends: whoever was there can only come back elsewhere. */
@@ -57,14 +78,27 @@ export class Departures {
   #announce(socketId: string): void {
     const departure = this.#pending.get(socketId);
     if (!departure) return;
-    departure.announced = true;
-    this.#tell('user_left', departure.user, departure.rooms);
-    departure.timer = setTimeout(() => this.#pending.delete(socketId), this.#recoveryMs);
-    departure.timer.unref();
+    this.#tell('user_left', departure);
+    this.#await(socketId, { ...departure, announced: true });
   }
 
-  #tell(event: 'user_joined' | 'user_left', user: User, rooms: string[]): void {
-    for (const room of rooms) this.#fanout.emit([{ kind: 'room', name: room }], event, [passage(user, room)]);
+  #wait(socketId: string, leaving: Leaving, ms: number): void {
+    const timer = setTimeout(() => this.#announce(socketId), ms).unref();
+    this.#pending.set(socketId, { ...leaving, timer, announced: false });
+  }
+
+  /** It may still come back, and has joined again then. */
+  #await(socketId: string, departure: Omit<Departure, 'timer'>): void {
+    const timer = setTimeout(() => this.#pending.delete(socketId), this.#recoveryMs).unref();
+    this.#pending.set(socketId, { ...departure, timer });
+  }
+
+  #tell(event: 'user_joined' | 'user_left', { user, rooms, key }: Leaving): void {
+    for (const room of rooms) {
+      const told = passage(user, room);
+      if (key === undefined) this.#fanout.emit([{ kind: 'room', name: room }], event, [told]);
+      else this.#emitOnce({ id: JSON.stringify([key, room]), at: told.timestamp }, room, event, told);
+    }
   }
 }
 

@@ -7,6 +7,7 @@ import type { Log } from '../../shared/runtime/log.ts';
 import type { Principal } from '../../shared/runtime/principal.ts';
 import type { Authenticator, Dispatcher } from '../core/dispatch.types.ts';
 import type { GatewayMetrics } from '../core/metrics.ts';
+import type { ReturnGuard } from './return.guard.ts';
 
 export interface SocketioDeps {
   /** The server whose port is shared. */
@@ -15,7 +16,14 @@ export interface SocketioDeps {
   name: string;
   config: Pick<
     Config,
-    'corsOrigins' | 'trustProxy' | 'rateLimitConnections' | 'rateLimitMessages' | 'authStrategy' | 'presenceBroadcast'
+    | 'corsOrigins'
+    | 'trustProxy'
+    | 'rateLimitConnections'
+    | 'rateLimitMessages'
+    | 'authStrategy'
+    | 'presenceBroadcast'
+    | 'socketioAdminUi'
+    | 'socketsPerUser'
   >;
   dispatcher: Dispatcher;
   callAs(principal: Principal): Call;
@@ -24,7 +32,7 @@ export interface SocketioDeps {
   metrics: GatewayMetrics;
   log: Log;
   /** How gateways reach each other's sockets; without, there is this one only. */
-  adapter?: ServerOptions['adapter'];
+  adapter?: (mayReturn: ReturnGuard['mayReturn']) => ServerOptions['adapter'];
   /** Whether connections that come back within two minutes find their rooms and what they missed. */
   recovery?: boolean;
 }

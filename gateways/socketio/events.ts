@@ -1,6 +1,7 @@
 import type { Server } from 'socket.io';
-import type { EventEnvelope } from '../../shared/fanout/bus.ts';
+import type { EventEnvelope, EventHearers } from '../../shared/fanout/bus.ts';
 import { socketRoom } from '../../shared/fanout/fanout.ts';
+import { emitOnce } from './once.ts';
 
 /** Socket.IO rooms that stand for audiences; clients cannot join them. */
 export const userRoom = (id: string): string => socketRoom({ kind: 'user', id });
@@ -8,13 +9,16 @@ export const roleRoom = (role: string): string => socketRoom({ kind: 'role', rol
 
 const admins = roleRoom('admin');
 
+/** None is everybody. */
+function roomsOf(hearers: Exclude<EventHearers, { kind: 'services' }>): string[] {
+  if (hearers.kind === 'users') return [];
+  return hearers.kind === 'admins' ? [admins] : [admins, ...hearers.users.map(userRoom)];
+}
+
 /** Hands a service event to the sockets that may hear it, under its three names. */
-export function broadcastEvent(io: Server, { hearers, body }: EventEnvelope): void {
+export function broadcastEvent(io: Server, { id, hearers, body }: EventEnvelope): void {
   if (hearers.kind === 'services') return;
   const names = [`${body.domain}:${body.event}`, `${body.domain}:*`, body.event];
-  for (const name of names) {
-    if (hearers.kind === 'users') io.local.emit(name, body);
-    else if (hearers.kind === 'admins') io.local.to(admins).emit(name, body);
-    else io.local.to([admins, ...hearers.users.map(userRoom)]).emit(name, body);
-  }
+  const rooms = roomsOf(hearers);
+  for (const name of names) emitOnce(io, { id, at: body.at }, rooms, name, body);
 }

@@ -1,11 +1,11 @@
 import type { Server } from 'socket.io';
 import { type Audience, type Fanout, socketRoom } from '../../shared/fanout/fanout.ts';
 import type { Log } from '../../shared/runtime/log.ts';
+import { othersOf } from './others.ts';
 
 /** What gateways ask each other, through the adapter. */
 const countEvent = 'trigate:count';
 const statusEvent = 'trigate:status';
-const answerMs = 2_000;
 /** Names of rooms a gateway tells; of more it tells the number, and rooms shared with other gateways count twice. */
 const maxNames = 10_000;
 
@@ -15,8 +15,6 @@ interface Status {
   rooms: string[];
   more: number;
 }
-
-type Ask = (event: string, ...args: unknown[]) => Promise<unknown[]>;
 
 /** Socket.IO rooms of the audiences; undefined is everybody. */
 function roomsOf(audiences: readonly Audience[]): string[] | undefined {
@@ -80,18 +78,3 @@ export function socketioFanout(io: Server, log: Pick<Log, 'warn'>): Fanout {
     },
   };
 }
-
-/** Asks the other gateways; who has not answered after 2 s is left out. */
-const othersOf =
-  (io: Server): Ask =>
-  async (event, ...args) => {
-    // An adapter of one process knows no others, and says so on every question.
-    if ((await io.of('/').adapter.serverCount()) <= 1) return [];
-    return new Promise((resolve) => {
-      const timer = setTimeout(() => resolve([]), answerMs);
-      io.serverSideEmit(event, ...args, (error: { responses?: unknown[] } | null, responses: unknown[]) => {
-        clearTimeout(timer);
-        resolve(error?.responses ?? responses ?? []);
-      });
-    });
-  };

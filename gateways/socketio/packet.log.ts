@@ -3,8 +3,10 @@ export interface LoggedPacket {
   data: unknown[];
   rooms: ReadonlySet<string>;
   except: ReadonlySet<string> | undefined;
+  /** Roughly, of what is in it. */
+  bytes: number;
 }
-type Entry = LoggedPacket & { at: number; bytes: number };
+type Entry = LoggedPacket & { at: number };
 
 export interface PacketLogBounds {
   /** Milliseconds for which packets are kept. */
@@ -41,7 +43,7 @@ export class PacketLog {
     return this.#newest + 1;
   }
 
-  add(packet: Omit<LoggedPacket, 'sequence'>, now: number): void {
+  add(packet: Omit<LoggedPacket, 'sequence' | 'bytes'>, now: number): void {
     this.#newest += 1;
     const bytes = weigh(packet.data);
     this.#bytes += bytes;

@@ -6,6 +6,7 @@ import type { Config } from '../../shared/runtime/config.ts';
 import type { Principal } from '../../shared/runtime/principal.ts';
 import type { Authenticator } from '../core/dispatch.types.ts';
 import { presenceReporter } from '../core/presence.reporter.ts';
+import { emitOnce, type Told } from './once.ts';
 
 export interface SocketPresence {
   /** A socket that was let in. */
@@ -35,17 +36,17 @@ export async function socketPresence(deps: SocketPresenceDeps): Promise<SocketPr
   const principals = new Map<string, Principal>();
   authenticator.holds(() => principals.values());
 
-  const tell = (event: 'user_online' | 'user_offline', user: PresentUser, at: string, rooms?: readonly string[]) => {
+  const tell = (told: Told, event: 'user_online' | 'user_offline', user: PresentUser, rooms?: readonly string[]) => {
     const { id, username, email } = user;
     // No room is nobody: `to([])` would be everybody.
     if (rooms?.length === 0) return;
-    io.local.to((rooms ?? []).map(roomOf)).emit(event, { user: { id, username, email }, timestamp: at });
+    emitOnce(io, told, (rooms ?? []).map(roomOf), event, { user: { id, username, email }, timestamp: told.at });
   };
   const byRooms = config.presenceBroadcast === 'rooms';
   const seeing = byRooms
     ? await bus.listen(topics.seen, (data) => {
         const { user, rooms, at } = data as PresenceSeen;
-        tell('user_online', user, at, rooms);
+        tell({ id: JSON.stringify([user.id, at, rooms]), at }, 'user_online', user, rooms);
       })
     : undefined;
   if (byRooms) {
@@ -73,10 +74,10 @@ export async function socketPresence(deps: SocketPresenceDeps): Promise<SocketPr
         reporter.left(socket.id);
       });
     },
-    heard({ body, rooms }) {
+    heard({ id, body, rooms }) {
       if (body.domain !== 'presence' || config.presenceBroadcast === 'off') return;
       const event = body.event === 'online' ? 'user_online' : 'user_offline';
-      tell(event, body.details as unknown as PresentUser, body.at, byRooms ? (rooms ?? []) : undefined);
+      tell({ id, at: body.at }, event, body.details as unknown as PresentUser, byRooms ? (rooms ?? []) : undefined);
     },
     async stop() {
       await seeing?.stop();

@@ -1,5 +1,5 @@
 import { randomUUID } from 'node:crypto';
-import type { Socket } from 'socket.io';
+import type { Namespace, Socket } from 'socket.io';
 import { Adapter, type BroadcastOptions, type Session } from 'socket.io-adapter';
 import { PacketLog } from './packet.log.ts';
 
@@ -8,6 +8,8 @@ export const recoveryMs = 120_000;
 const maxPackets = 50_000;
 const maxBytes = 64 * 1_048_576;
 const maxSessions = 10_000;
+/** Bytes a session may have missed: a connection for which more than 1 MiB waits is cut. */
+const maxMissedBytes = 524_288;
 
 type SessionToKeep = Omit<Session, 'missedPackets'>;
 interface Kept extends SessionToKeep {
@@ -113,13 +115,20 @@ export class RecoveryAdapter extends Adapter {
   }
 
   /** The sequence after which a session goes on, where everything since then is kept. */
-  #place({ endedAt, newest, newestForIt }: Kept, offset: string): number | undefined {
+  #place({ endedAt, newest, newestForIt, rooms }: Kept, offset: string): number | undefined {
     const [run, sequence] = offset.split('.', 2);
     const heard = Number.parseInt(sequence ?? '', 36);
     if (run !== this.#run || !Number.isSafeInteger(heard) || Date.now() - endedAt > recoveryMs) return undefined;
     // Who had heard all that was for it needs only what came after it was gone.
     const after = heard >= newestForIt ? Math.max(heard, newest) : heard;
-    return this.#log.holdsAfter(after) ? after : undefined;
+    return this.#log.holdsAfter(after) && this.#missed(after, new Set(rooms)) <= maxMissedBytes ? after : undefined;
+  }
+
+  /** Bytes, roughly, that were for these rooms. */
+  #missed(after: number, own: ReadonlySet<string>): number {
+    let sum = 0;
+    for (const { bytes, rooms, except } of this.#log.after(after)) if (isFor(rooms, except, own)) sum += bytes;
+    return sum;
   }
 
   #keep(packet: EventPacket, { rooms, except }: BroadcastOptions): void {
@@ -130,6 +139,11 @@ export class RecoveryAdapter extends Adapter {
     if (rooms.size === 0) this.#newestForAll = sequence;
     for (const room of rooms) if (this.rooms.has(room)) this.#newestIn.set(room, sequence);
   }
+}
+
+/** Only the namespace of clients has sessions that are worth it. */
+export function recoveryAdapter(namespace: Namespace): Adapter {
+  return namespace.name === '/' ? new RecoveryAdapter(namespace) : new Adapter(namespace);
 }
 
 function isFor(rooms: ReadonlySet<string>, except: ReadonlySet<string> | undefined, own: ReadonlySet<string>): boolean {

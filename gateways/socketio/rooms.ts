@@ -2,6 +2,7 @@ import type { Socket } from 'socket.io';
 import { type Call, Failure } from '../../shared/contracts/index.ts';
 import { type Fanout, socketRoom } from '../../shared/fanout/fanout.ts';
 import type { Principal } from '../../shared/runtime/principal.ts';
+import type { LimitHit } from './bounds.ts';
 
 export const maxRooms = 1_000;
 
@@ -29,12 +30,26 @@ export const roomNames = (rooms: Iterable<string>): string[] =>
 export interface RoomsDeps {
   fanout: Pick<Fanout, 'emit'>;
   callAs(principal: Principal): Call;
+  limitHit: LimitHit;
 }
 
 /** What of a socket outlives its connection, where that is recovered. */
 interface Kept {
   /** Names by the ids under which rooms were joined. */
   aliases?: Record<string, string>;
+}
+
+/** A room that a connection is in has another name now. It is neither left nor joined, and known by its old names too. */
+export function renameRoom(socket: Socket, from: string, to: string): void {
+  if (!socket.rooms.has(keyOf(from))) return;
+  const kept = socket.data as Kept;
+  const aliases = Object.entries(kept.aliases ?? {}).map(([alias, name]) => [alias, name === from ? to : name]);
+  kept.aliases = { ...Object.fromEntries(aliases), [from]: to };
+  // It is in both for a moment rather than in none.
+  Promise.resolve(socket.join(keyOf(to))).then(
+    () => socket.leave(keyOf(from)),
+    () => {},
+  );
 }
 
 /** The rooms one connection hears. They are no memberships: those are made by commands, and stay. */
@@ -57,6 +72,7 @@ export class SessionRooms {
     const socket = this.#socket;
     if (socket.rooms.has(keyOf(name))) return joined;
     if (roomNames(socket.rooms).length >= maxRooms) {
+      this.#deps.limitHit('rooms_per_socket');
       throw new Failure('LIMIT_EXCEEDED', `A connection joins at most ${maxRooms} rooms`);
     }
     // Whoever has gone meanwhile joins nothing, and is not announced.

@@ -7,6 +7,7 @@ import type { Principal } from '../../shared/runtime/principal.ts';
 import { isRequestId } from '../core/envelope.ts';
 import { TooLarge } from './decoder.ts';
 import type { DialectContext } from './dialects/dialect.ts';
+import { emitHere } from './emit.ts';
 import { readPayload } from './payload.ts';
 
 /** What an event is answered with: on `event`, where there is one, and to an acknowledgement. No body: none is given. */
@@ -63,7 +64,7 @@ export function serveDialect<D extends DialectContract>(
       const answer = await handle(context, one, refusing);
       if (answer.event !== undefined) {
         context.packet('out');
-        socket.emit(answer.event, answer.body);
+        emitHere(socket, answer.event, answer.body);
       }
       if (answer.body === undefined) ack?.();
       else ack?.(answer.body);

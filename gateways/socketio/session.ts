@@ -2,6 +2,7 @@ import type { Socket } from 'socket.io';
 import { Failure } from '../../shared/contracts/index.ts';
 import type { Principal } from '../../shared/runtime/principal.ts';
 import type { Authenticator } from '../core/dispatch.types.ts';
+import type { LimitHit } from './bounds.ts';
 
 const windowMs = 60_000;
 /** Requests of one connection that may run at the same time. */
@@ -12,11 +13,13 @@ const maxTimerMs = 2_147_483_647;
 /** One client connection: who it is, what it may still ask this minute, and when its token ends it. */
 export class Session {
   readonly socket: Socket;
-  readonly principal: Principal;
+  /** As it was last asked for. */
+  principal: Principal;
   /** Absent where nobody needs one. */
   private readonly token: string | undefined;
   private readonly authenticator: Authenticator;
   private readonly messagesPerMinute: number;
+  private readonly limitHit: LimitHit;
   private windowStart = 0;
   private used = 0;
   private running = 0;
@@ -29,12 +32,14 @@ export class Session {
     identity: { principal: Principal; token: string | undefined },
     authenticator: Authenticator,
     messagesPerMinute: number,
+    limitHit: LimitHit = () => {},
   ) {
     this.socket = socket;
     this.principal = identity.principal;
     this.token = identity.token;
     this.authenticator = authenticator;
     this.messagesPerMinute = messagesPerMinute;
+    this.limitHit = limitHit;
     this.endAtExpiry();
   }
 
@@ -43,10 +48,17 @@ export class Session {
     return this.token === undefined ? this.principal : this.authenticator.bearer(this.token);
   }
 
+  /** Its user has changed. @throws Failure where it may no longer be here: then it is ended as well */
+  async refresh(): Promise<this> {
+    this.principal = await this.currentPrincipal();
+    return this;
+  }
+
   /** Runs one request within the limits of the connection. @throws Failure RATE_LIMITED, and what `work` throws */
   async within<T>(work: () => Promise<T>): Promise<T> {
     this.countMessage();
     if (this.running >= maxRunning) {
+      this.limitHit('running');
       throw new Failure('RATE_LIMITED', 'Too many requests of this connection are running', { retryAfter: 1 });
     }
     this.running += 1;
@@ -99,6 +111,7 @@ export class Session {
     }
     this.used += 1;
     if (this.used <= this.messagesPerMinute) return;
+    this.limitHit('messages');
     const retryAfter = Math.max(1, Math.ceil((this.windowStart + windowMs - now) / 1_000));
     throw new Failure('RATE_LIMITED', undefined, { retryAfter });
   }

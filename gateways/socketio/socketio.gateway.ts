@@ -1,15 +1,13 @@
-import { setTimeout as pause } from 'node:timers/promises';
-import { Server, type Socket } from 'socket.io';
-import { Failure } from '../../shared/contracts/index.ts';
-import type { Fanout } from '../../shared/fanout/fanout.ts';
+import { setTimeout as pause, setImmediate as turn } from 'node:timers/promises';
+import { Server } from 'socket.io';
+import { NatsAdapter } from '../../shared/fanout/adapter/index.ts';
+import { type Fanout, socketRoom } from '../../shared/fanout/fanout.ts';
 import { type SocketsAnswer, type SocketsAsk, socketsTopics } from '../../shared/fanout/sockets.notices.ts';
-import { toFailure } from '../../shared/runtime/failure.ts';
-import type { Principal } from '../../shared/runtime/principal.ts';
-import { clientAddress } from '../core/address.ts';
-import { perMinute } from '../core/limits.ts';
+import { perMinuteOfAll } from '../core/limits.ts';
 import { corsOptions, isAllowedOrigin } from '../core/origins.ts';
-import { readToken } from './codec.ts';
-import { connection, returnedEvent } from './connection.ts';
+import { serveAdminUi } from './admin/namespace.ts';
+import { boundReaders, type LimitHit, limitHits, SocketsPerUser } from './bounds.ts';
+import { connection, returnedEvent, takeAudiences } from './connection.ts';
 import { boundedParser, engineBytes } from './decoder.ts';
 import { Departures } from './departures.ts';
 import type { SocketioDeps } from './deps.ts';
@@ -19,9 +17,14 @@ import { roomsGuideDialect } from './dialects/rooms-guide.dialect.ts';
 import { serverApiDialect } from './dialects/server-api.dialect.ts';
 import { broadcastEvent, userRoom } from './events.ts';
 import { socketioFanout, statusOf } from './fanout.ts';
-import { socketMetrics } from './metrics.ts';
+import { countedBy, handshake } from './handshake.ts';
+import { socketMetrics, unreadBytes } from './metrics.ts';
+import { emitOnce } from './once.ts';
+import { Orphans } from './orphans.ts';
 import { socketPresence } from './presence.ts';
-import { RecoveryAdapter, recoveryMs } from './recovery.adapter.ts';
+import { recoveryAdapter, recoveryMs } from './recovery.adapter.ts';
+import { Renames } from './renames.ts';
+import { ReturnGuard } from './return.guard.ts';
 import { guardRoom } from './room.guard.ts';
 import type { Session } from './session.ts';
 import { reconnectStatus } from './system.events.ts';
@@ -40,20 +43,48 @@ const drainMs = 11_000;
 const flushMs = 1_000;
 
 export async function startSocketioGateway(deps: SocketioDeps): Promise<SocketioGateway> {
-  const { bus, log, authenticator } = deps;
-  const io = createServer(deps);
+  const { bus, log, authenticator, config } = deps;
+  const limitHit = limitHits(deps.metrics);
+  const guard = new ReturnGuard(deps.callAs);
+  const mayReturn: ReturnGuard['mayReturn'] = (principal, rooms) => guard.mayReturn(principal, rooms);
+  const io = createServer(deps, mayReturn, limitHit);
+  boundReaders(io, limitHit, log);
+  // In one process the server listens already: nobody gets in before everything is there.
+  const { promise: opened, resolve: open } = Promise.withResolvers<void>();
+  io.use((_socket, next) => void opened.then(() => next()));
   const metrics = socketMetrics(deps.metrics.registry);
+  unreadBytes(deps.metrics.registry, io);
   const presence = await socketPresence({ ...deps, io });
   const fanout = socketioFanout(io, log);
-  const departures = new Departures(fanout, deps.recovery ? recoveryMs : 0);
-  io.use(handshake(deps, metrics.refused));
+  const departures = new Departures(fanout, deps.recovery ? recoveryMs : 0, (told, name, event, passage) =>
+    emitOnce(io, told, [socketRoom({ kind: 'room', name })], event, passage),
+  );
+  const { adapter } = io.of('/');
+  const orphans = adapter instanceof NatsAdapter ? new Orphans(adapter, departures, log) : undefined;
+  const returned = (socketId: string) => {
+    orphans?.returned(socketId);
+    departures.returned(socketId);
+  };
+  const connections = await perMinuteOfAll(config.rateLimitConnections, 'socketio-connections', bus);
+  const countConnection = countedBy(connections, config.trustProxy, limitHit);
+  const perUser = new SocketsPerUser(io, config.authStrategy === 'none' ? 0 : config.socketsPerUser, limitHit);
+  io.use(handshake({ authenticator, countConnection, perUser, mayReturn, refused: metrics.refused }));
   const sessions = new Map<string, Session>();
-  const parts = { ...deps, io, fanout, departures, sessions };
+  const renames = new Renames(io);
+  const parts = { ...deps, io, fanout, departures, returned, renames, sessions, limitHit };
   io.on('connection', connection({ ...parts, presence, counts: metrics, dialects }));
-  io.on(returnedEvent as never, (socketId: string) => departures.returned(socketId));
+  io.on(returnedEvent as never, returned);
   authenticator.onRevoked((userId) => {
     const ids = io.of('/').adapter.rooms.get(userRoom(userId)) ?? [];
     for (const id of [...ids]) void sessions.get(id)?.end(revokedGraceMs);
+  });
+  authenticator.onChanged((userId) => {
+    const ids = io.of('/').adapter.rooms.get(userRoom(userId)) ?? [];
+    for (const id of ids)
+      void sessions
+        .get(id)
+        ?.refresh()
+        .then(takeAudiences, () => {});
   });
 
   const asked = await bus.listen(socketsTopics.ask, (data) => {
@@ -64,33 +95,43 @@ export async function startSocketioGateway(deps: SocketioDeps): Promise<Socketio
   const events = await bus.follow({}, async (envelope) => {
     if (envelope.hearers.kind === 'services') return;
     broadcastEvent(io, envelope);
+    renames.heard(envelope);
+    guard.heard(envelope);
     presence.heard(envelope);
     // Not waited for: the events after it are not about who may hear this room.
     guarding = guarding.then(() => guardRoom(envelope, parts));
     deps.metrics.event(envelope.body.domain, envelope.body.event);
   });
+  const admin = config.socketioAdminUi === 'on' ? serveAdminUi({ ...deps, io, countConnection, limitHit }) : undefined;
+  open();
   log.info({ gateway: deps.name }, 'Socket.IO gateway started');
   return {
     fanout,
     async stop() {
-      await Promise.all([events.stop(), asked.stop()]);
+      await Promise.all([events.stop(), asked.stop(), connections.stop()]);
       io.local.emit('system:reconnect_status', reconnectStatus());
       await Promise.all([...sessions.values()].map((session) => session.idle(drainMs)));
+      admin?.stop();
       await endConnections(io);
       departures.close();
       await fanout.close();
       await presence.stop();
+      await adapter.close();
     },
   };
 }
 
-function createServer({ server, config, adapter, recovery }: SocketioDeps): Server {
+function createServer(
+  { server, config, adapter, recovery }: SocketioDeps,
+  mayReturn: ReturnGuard['mayReturn'],
+  hit: LimitHit,
+): Server {
   const allowed = corsOptions(config.corsOrigins);
-  const chosen = adapter ?? (recovery ? RecoveryAdapter : undefined);
+  const chosen = adapter?.(mayReturn) ?? (recovery ? recoveryAdapter : undefined);
   return new Server(server, {
     serveClient: false,
     allowEIO3: true,
-    parser: boundedParser,
+    parser: boundedParser(() => hit('message_size')),
     maxHttpBufferSize: engineBytes,
     connectTimeout: 10_000,
     allowRequest: (request, answer) => answer(null, isAllowedOrigin(request, config.corsOrigins)),
@@ -103,37 +144,11 @@ function createServer({ server, config, adapter, recovery }: SocketioDeps): Serv
 
 /** Ends the transports, not the sessions: a client told that the server disconnected it would not come back. */
 async function endConnections(io: Server): Promise<void> {
+  // What was emitted in this turn of the event loop is written at its end.
+  await turn();
   const deadline = Date.now() + flushMs;
   for (const socket of io.of('/').sockets.values()) socket.conn.close();
   while (io.engine.clientsCount > 0 && Date.now() < deadline) await pause(20);
   // Not io.close(): it would close the server, which is its owner's.
   io.engine.close();
-}
-
-/** Lets a connection in, or refuses it with `connect_error`, whose `data` is {code, message}. */
-function handshake({ config, authenticator }: SocketioDeps, refused: (transport: string) => void) {
-  const connections = perMinute(config.rateLimitConnections, 'connections');
-  return async (socket: Socket, next: (error?: Error) => void) => {
-    try {
-      await connections.take(clientAddress(socket.request, config.trustProxy));
-      const token = readToken(socket.handshake);
-      const principal = token === undefined ? authenticator.nobody() : await authenticator.bearer(token);
-      if (principal.kind === 'anonymous') throw new Failure('UNAUTHORIZED', 'A token is needed');
-      if (socket.recovered) assertOwner(socket, principal);
-      socket.data.identity = { principal, token };
-      next();
-    } catch (error) {
-      const { type, message, data } = toFailure(error);
-      refused(socket.conn.transport.name);
-      next(Object.assign(new Error(message), { data: { code: type, message, ...data } }));
-    }
-  };
-}
-
-/** A session is recovered by its own user only; anybody else begins anew. @throws Failure where that cannot be */
-function assertOwner(socket: Socket, { id }: Principal): void {
-  if (socket.data.owner === id) return;
-  const { adapter } = socket.nsp;
-  if (!(adapter instanceof RecoveryAdapter)) throw new Failure('UNAUTHORIZED', 'This session is of another user');
-  adapter.forget(socket);
 }

@@ -1,28 +1,36 @@
-import { createHash, randomUUID } from 'node:crypto';
-import type { z } from 'zod';
-import { type cameraRecord, camerasContract } from '../../shared/contracts/cameras.contract.ts';
+import { randomUUID } from 'node:crypto';
+import { camerasContract } from '../../shared/contracts/cameras.contract.ts';
+import { Failure } from '../../shared/contracts/index.ts';
 import { implement } from '../../shared/runtime/implement.ts';
-import type { Vault } from '../../shared/runtime/vault.ts';
 import { change, found, given } from '../../shared/store/change.ts';
 import type { StartService } from '../deps.ts';
-import { publicSource, settleSwitches, statusOf } from './cameras.rules.ts';
+import { rekeyer, textsUnder } from '../rekey.ts';
+import { settleSwitches } from './cameras.rules.ts';
 import { type Camera, camerasStore } from './cameras.store.ts';
+import { cameraSync, checksumOf } from './cameras.sync.ts';
+import { cameraViews, sealedKeys, sourceKeys, statusesOf } from './cameras.views.ts';
+import { hasEventImages, isCamera } from './device.rules.ts';
 
-const sourceContext = (id: string) => `cameras/${id}/source`;
 const eventDetails = (camera: Camera) => ({ name: camera.name, enabled: camera.is_enabled, path: camera.mtx_path });
 const batch = 100;
+const oldestFirst = [{ key: 'createdAt', order: 'asc' }] as const;
 
 export const startCameras: StartService = async (deps) => {
   const cameras = await camerasStore(deps.stores);
   const { vault, emit } = deps;
+  const view = cameraViews(vault, deps.log);
 
+  const told = (event: 'created' | 'updated', camera: Camera) => emit('camera', event, camera.id, eventDetails(camera));
+  const sync = cameraSync({ cameras, vault, view, told });
+  const rekey = rekeyer(cameras, textsUnder<Camera>(sealedKeys), vault, deps.log);
   const removed = (camera: Camera) => emit('camera', 'deleted', camera.id, eventDetails(camera));
 
   const handlers: Parameters<typeof implement<typeof camerasContract>>[1] = {
     cameras: {
-      async list({ payload }) {
+      async list({ payload, call }) {
         const page = await cameras.list(payload);
-        return { ...page, items: page.items.map(toRecord) };
+        const statuses = await statusesOf(call, page.items, deps.log);
+        return { ...page, items: page.items.map((one) => view.record(one, statuses[one.id])) };
       },
       async create({ payload: { source, name, room, ...asked } }) {
         const id = randomUUID();
@@ -30,30 +38,46 @@ export const startCameras: StartService = async (deps) => {
         const camera = await cameras.insert({
           id,
           credentialId: null,
-          uid: id,
-          checksum: createHash('sha256').update(id).digest('hex'),
+          checksum: checksumOf(id),
           name,
           room,
-          info: null,
           ...sourceKeys(source, id, vault),
           ...switches,
         });
-        await emit('camera', 'created', id, eventDetails(camera));
-        return toRecord(camera);
+        await told('created', camera);
+        return view.record(camera);
       },
-      read: async ({ entity }) => toRecord(found(await cameras.get(entity))),
-      async update({ entity, payload: { source, ...payload } }) {
+      async read({ entity, call }) {
+        const camera = found(await cameras.get(entity));
+        return view.record(camera, (await statusesOf(call, [camera], deps.log))[entity]);
+      },
+      async update({ entity, payload: { source, ...payload }, call }) {
         const camera = await change(cameras, entity, (current) => {
+          if (source !== undefined && current.credentialId !== null) throw noSource();
           const { name, room, ...asked } = given(payload);
           const keys = source === undefined ? {} : sourceKeys(source, entity, vault);
           return given({ name, room, ...keys, ...settleSwitches(current, asked) });
         });
-        await emit('camera', 'updated', camera.id, eventDetails(camera));
-        return toRecord(camera);
+        await told('updated', camera);
+        return view.record(camera, (await statusesOf(call, [camera], deps.log))[entity]);
       },
       async delete({ entity }) {
         await removed(found(await cameras.delete(entity)));
         return undefined;
+      },
+      rekey: ({ payload: { after } }) => rekey.batch(after),
+      async wiring({ entity, payload: { page } }) {
+        if (entity !== undefined) return { items: [view.wiring(found(await cameras.get(entity)))], total: 1 };
+        const { items, total } = await cameras.list({ page, itemsPerPage: batch, sortBy: oldestFirst, search: null });
+        return { items: items.map(view.wiring), total };
+      },
+      sync: ({ entity, payload: { devices, shared } }) => sync(entity, devices.filter(isCamera), shared),
+      async identify({ payload: { device } }) {
+        const [camera] = await cameras.find({ checksum: checksumOf(device) }, { limit: 1 });
+        if (!camera?.credentialId) return null;
+        const info = view.device(camera);
+        const { id, name, credentialId } = camera;
+        return { id, name, credentialId, pictures: info !== null && hasEventImages(info) };
       },
       async disown({ entity }) {
         let deleted = 0;
@@ -72,34 +96,7 @@ export const startCameras: StartService = async (deps) => {
   return { schemas: implement(camerasContract, handlers, deps.log) };
 };
 
-/** What streams will know, as it is where there is none. */
-const idle = {
-  expires_at: null,
-  identified_as: null,
-  protocols: null,
-  resolution: null,
-  codecs_video: null,
-  codecs_audio: null,
-  process_id: null,
-  stream_ready: false,
-  stream_uptime: null,
-  stream_track_count: 0,
-  stream_consumer_count: 0,
-  stream_data_rx: 0,
-  stream_data_tx: 0,
-  url_rtsp_tcp: null,
-  url_rtsp_udp_rtp: null,
-  url_rtsp_udp_rtcp: null,
-  url_rtmp: null,
-  url_hls: null,
-  url_hls_m3u8: null,
-  url_web_rtc: null,
-  url_srt: null,
-};
-
-const sourceKeys = (source: string, id: string, vault: Vault) => ({
-  source: publicSource(source),
-  sealedSource: vault.seal(source, sourceContext(id)),
-});
-
-const toRecord = (camera: Camera): z.output<typeof cameraRecord> => ({ ...camera, ...idle, status: statusOf(camera) });
+function noSource(): Failure {
+  const details = [{ message: 'a camera of Google has none', path: ['payload', 'source'] }];
+  return new Failure('INVALID_REQUEST', 'A camera of Google takes no source', { details });
+}

@@ -2,12 +2,15 @@ import type { Collection, Collections, Stored } from '../../shared/store/collect
 
 export interface Camera extends Stored {
   credentialId: string | null;
-  uid: string;
-  /** Hex SHA-256 of uid. */
+  /** Google's device name and the whole device, sealed; absent or null where there is no Google device. */
+  sealedUid?: string | null;
+  sealedInfo?: string | null;
+  /** When Google was first seen no longer to share the device. */
+  vanishedAt?: string | null;
+  /** Hex SHA-256 of the device name, or of the id where there is none. */
   checksum: string;
   room: string;
   name: string;
-  info: Record<string, unknown> | null;
   /** The RTSP URL without user name and password, as it may be shown. */
   source: string | null;
   /** The whole of it, sealed. */
@@ -21,7 +24,7 @@ export const camerasStore = (stores: Collections): Promise<Collection<Camera>> =
   stores.collection<Camera>({
     name: 'cameras',
     unique: ['mtx_path', 'checksum'],
-    sortable: ['createdAt', 'name', 'room'],
+    sortable: ['createdAt', 'name', 'room', 'id'],
     search: { keys: ['room', 'name'], match: 'contains' },
-    indexes: [['credentialId']],
+    indexes: [['credentialId', 'id']],
   });

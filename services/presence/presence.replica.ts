@@ -11,8 +11,8 @@ import {
 } from '../../shared/fanout/presence.notices.ts';
 import type { Config } from '../../shared/runtime/config.ts';
 import type { Log } from '../../shared/runtime/log.ts';
+import { ownerOf } from '../../shared/runtime/rendezvous.ts';
 import { type Edge, Edges } from './edges.rules.ts';
-import { ownerOf } from './owners.rules.ts';
 import { PresenceClock } from './presence.clock.ts';
 import { lastEdges } from './presence.memory.ts';
 import { PresenceIndex } from './presence.rules.ts';

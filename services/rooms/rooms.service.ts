@@ -23,8 +23,8 @@ export const startRooms: StartService = async (deps) => {
   const store = await roomsStore(deps.stores);
   const { rooms, find } = store;
   const history = roomHistory(store.messages, deps.log);
-  const tell = (event: 'created' | 'updated' | 'deleted', room: Room) =>
-    deps.emit('rooms', event, room.id, { name: room.name, private: room.private }, hearersOf(room));
+  const tell = (event: 'created' | 'updated' | 'deleted', room: Room, more: { previousName?: string } = {}) =>
+    deps.emit('rooms', event, room.id, { name: room.name, private: room.private, ...more }, hearersOf(room));
 
   /** The room, where somebody made it and the caller may see it; null where it is only a name. */
   const enter = async (entity: string, principal: Principal): Promise<Room | null> => {
@@ -59,11 +59,13 @@ export const startRooms: StartService = async (deps) => {
       async update({ entity, payload, principal }) {
         const { id } = found(await find(entity));
         if (payload.name !== undefined) assertJoinable(principal, payload.name);
+        let previousName = '';
         const room = await change(rooms, id, (current) => {
           assertMayChange(principal, current);
+          previousName = current.name;
           return given(payload);
         });
-        await tell('updated', room);
+        await tell('updated', room, previousName === room.name ? {} : { previousName });
         return room;
       },
       async delete({ entity, principal }) {

@@ -1,6 +1,8 @@
 import { z } from 'zod';
-import { line, listQuery, listResult, recordFields, timestamp } from './fields.ts';
+import { deviceName, line, listQuery, listResult, recordFields, timestamp } from './fields.ts';
 import { action, event, service } from './kernel.ts';
+import { rekeyAction } from './rekey.ts';
+import { liveFields } from './streams.contract.ts';
 
 /** Keys and their spelling are NestMTX's; clients written for it read them. */
 export const cameraRecord = z.object({
@@ -17,6 +19,8 @@ export const cameraRecord = z.object({
   mtx_path: z.string().nullable(),
   is_enabled: z.boolean(),
   is_persistent: z.boolean(),
+  /** Since when Google no longer shares the device; while it does not, nothing is streamed. */
+  vanished_at: timestamp.nullable(),
   expires_at: timestamp.nullable(),
   identified_as: z.array(z.string()).nullable(),
   protocols: z.string().nullable(),
@@ -25,21 +29,41 @@ export const cameraRecord = z.object({
   codecs_audio: z.string().nullable(),
   status: z.enum(['unconfigured', 'disabled', 'dead', 'stopped', 'unavailable', 'starting', 'running']),
   process_id: z.int().nullable(),
-  stream_ready: z.boolean(),
-  stream_uptime: timestamp.nullable(),
-  stream_track_count: z.int(),
-  stream_consumer_count: z.int(),
-  stream_data_rx: z.int(),
-  stream_data_tx: z.int(),
-  url_rtsp_tcp: z.string().nullable(),
-  url_rtsp_udp_rtp: z.string().nullable(),
-  url_rtsp_udp_rtcp: z.string().nullable(),
-  url_rtmp: z.string().nullable(),
-  url_hls: z.string().nullable(),
-  url_hls_m3u8: z.string().nullable(),
-  url_web_rtc: z.string().nullable(),
-  url_srt: z.string().nullable(),
+  ...liveFields,
 });
+
+/** A device as Google describes it: what is not named here is kept as it came. */
+export const googleDevice = z.looseObject({
+  /** `enterprises/<project>/devices/<device>` */
+  name: deviceName,
+  /** `sdm.devices.types.CAMERA`, … */
+  type: z.string().max(255).default(''),
+  /** By the full name of the trait. */
+  traits: z.record(z.string(), z.record(z.string(), z.unknown())).default({}),
+  parentRelations: z.array(z.looseObject({ displayName: z.string().max(1024).optional() })).default([]),
+});
+
+export type GoogleDevice = z.output<typeof googleDevice>;
+
+/** What the owner of a camera's stream needs to know. */
+const wiring = z.object({
+  id: z.string(),
+  name: z.string(),
+  mtx_path: z.string().nullable(),
+  /** False also while Google does not share the device. */
+  is_enabled: z.boolean(),
+  is_persistent: z.boolean(),
+  credentialId: z.string().nullable(),
+  /** Google's device name, or the camera's own id where there is no Google device. */
+  uid: z.string(),
+  /** What the device offers now; empty where there is no Google device. */
+  protocols: z.array(z.enum(['RTSP', 'WEB_RTC'])),
+  /** The RTSP URL, sealed for `cameras/<id>/source`; null for a Google device. */
+  sealedSource: z.string().nullable(),
+});
+
+/** How many cameras a list of devices made, changed, and left without a device. */
+export const synced = z.object({ created: z.int(), updated: z.int(), vanished: z.int() });
 
 const mtxPath = z.union([
   z.literal(''),
@@ -59,6 +83,20 @@ const base = z.object({ name: z.string().nullable(), enabled: z.boolean().nullab
 const demanded = base.extend({ query: z.string().nullable() });
 const sourced = demanded.extend({ sourceType: z.string(), sourceId: z.string() });
 const readBy = demanded.extend({ readerType: z.string(), readerId: z.string() });
+
+const noticed = z.object({
+  name: z.string(),
+  /** Google's, of the event and of the incident it belongs to. */
+  eventId: z.string(),
+  sessionId: z.string(),
+  /** When the camera noticed it. */
+  at: timestamp,
+  /** A JPEG in base64, of at most 128 KiB; null where Google has none. */
+  image: z.string().nullable(),
+});
+
+/** A picture of a home is for nobody who did not log in. */
+const pictured = { audience: 'users', details: noticed, personal: ['image'] } as const;
 
 export const camerasContract = service({
   service: 'cameras',
@@ -117,6 +155,43 @@ export const camerasContract = service({
           result: null,
           errors: ['NOT_FOUND'],
         }),
+        rekey: rekeyAction('cameras'),
+        wiring: action({
+          summary: 'What streams need to know: of one camera, or of all, 100 a page, oldest first',
+          access: 'internal',
+          entity: 'optional',
+          payload: z.strictObject({ page: z.int().min(1).max(10_000).default(1) }),
+          result: z.object({ items: z.array(wiring), total: z.int().min(0) }),
+          errors: ['NOT_FOUND'],
+          idempotent: true,
+        }),
+        sync: action({
+          summary: 'Bring cameras to what Google shares through credentials',
+          access: 'internal',
+          entity: 'required',
+          payload: z.strictObject({
+            devices: z.array(googleDevice).max(100),
+            /** Checksums of every device that is shared; given, the cameras of others are marked as vanished. */
+            shared: z.array(z.string().length(64)).max(5_000).nullable().default(null),
+          }),
+          result: synced,
+          idempotent: true,
+        }),
+        identify: action({
+          summary: 'The camera that a device is; null where there is none',
+          access: 'internal',
+          payload: z.strictObject({ device: deviceName }),
+          result: z
+            .object({
+              id: z.string(),
+              name: z.string(),
+              credentialId: z.string(),
+              /** Whether Google has pictures of its events. */
+              pictures: z.boolean(),
+            })
+            .nullable(),
+          idempotent: true,
+        }),
         disown: action({
           summary: 'Delete the cameras of deleted credentials',
           access: 'internal',
@@ -152,6 +227,10 @@ export const camerasContract = service({
         audience: 'users',
         details: z.object({ name: z.string(), error: z.string() }),
       }),
+      motion: event({ summary: 'The camera noticed a motion', ...pictured }),
+      person: event({ summary: 'The camera noticed a person', ...pictured }),
+      sound: event({ summary: 'The camera noticed a sound', ...pictured }),
+      chime: event({ summary: 'The doorbell was rung', ...pictured }),
     },
   },
 });

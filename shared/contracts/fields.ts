@@ -12,6 +12,12 @@ export const noControl = /^[^\u0000-\u001f\u007f]*$/;
 /** One line of text a person reads. */
 export const line = (max: number) => z.string().min(1).max(max).regex(noControl, 'control characters are not allowed');
 
+/** Of Google Device Access; stable and opaque. */
+export const deviceName = z
+  .string()
+  .max(512)
+  .regex(/^enterprises\/[\w-][\w.~-]*\/devices\/[\w-][\w.~-]*$/, 'enterprises/<project>/devices/<device>');
+
 export const role = z.enum(['admin', 'user']);
 
 /**

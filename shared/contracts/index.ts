@@ -1,6 +1,6 @@
 import { authContract } from './auth.contract.ts';
 import { camerasContract } from './cameras.contract.ts';
-import { credentialsContract } from './credentials.contract.ts';
+import { authorizeContract, credentialsContract } from './credentials.contract.ts';
 import type { ActionContract, ParamsOf, ResultOf, ServiceContract } from './kernel.ts';
 import { presenceContract } from './presence.contract.ts';
 import { pushContract } from './push.contract.ts';
@@ -22,7 +22,7 @@ export const contracts = [
 ] as const satisfies readonly ServiceContract[];
 
 /** What HTTP has beside them. */
-export const httpContracts: readonly ServiceContract[] = [pushContract];
+export const httpContracts: readonly ServiceContract[] = [pushContract, authorizeContract];
 
 type Contracts = (typeof contracts)[number];
 type Intersect<U> = (U extends unknown ? (u: U) => void : never) extends (i: infer I) => void ? I : never;

@@ -25,8 +25,13 @@ export interface ActionContract {
   readonly errors?: readonly ErrorCode[];
   /** May be sent again when no answer came: reads, and writes that end in the same state. */
   readonly idempotent?: boolean;
-  /** An address of its own, on HTTP, where alone the command then is; what stands in braces in the path is the entity. */
-  readonly http?: { readonly method: 'GET' | 'POST'; readonly path: string };
+  /**
+   * An address of its own on HTTP; what stands in braces in the path is the entity. A `page` is for people: result
+   * (`pageResult`) and errors are shown as HTML.
+   */
+  readonly http?: { readonly method: 'GET' | 'POST'; readonly path: string; readonly page?: true };
+  /** The entity may be a text of up to 4,096 characters that holds slashes: over HTTP all that follows in the path. */
+  readonly longEntity?: true;
   /** By API key only. */
   readonly by?: 'key';
   /** Holds free-form data that is passed on and not stored: its keys may begin with `$`. */
@@ -39,6 +44,8 @@ export interface EventContract {
   readonly summary: string;
   readonly audience: EventAudience;
   readonly details: z.ZodObject;
+  /** Keys of the details, each nullable, that nobody hears who is not logged in, such as pictures: null instead. */
+  readonly personal?: readonly string[];
 }
 
 export interface ModuleContract {
@@ -58,19 +65,29 @@ export const action = <const A extends ActionContract>(contract: A): A => contra
 export const event = <const E extends EventContract>(contract: E): E => contract;
 export const service = <const S extends ServiceContract>(contract: S): S => contract;
 
+/** What a command that answers with a page answers. */
+export const pageResult = z.object({ title: z.string(), text: z.string() });
+
+const maxEntity = 256;
+const maxLongEntity = 4_096;
+
 /** Ids, names of rooms, anything after `/api/<module>/`. */
-export const entitySchema = z
+const entityText = z
   .string()
   .min(1)
-  .max(256)
   // biome-ignore lint/suspicious/noControlCharactersInRegex: control characters are what is refused
   .regex(/^[^\u0000-\u001f\u007f]*$/, 'control characters are not allowed');
+const entitySchema = entityText.max(maxEntity);
+const longEntitySchema = entityText.max(maxLongEntity);
+export const entitySchemaOf = ({ longEntity }: Pick<ActionContract, 'longEntity'>): z.ZodString =>
+  longEntity ? longEntitySchema : entitySchema;
 
 /** What a handler's `params` are: one strict object of entity and payload, so one parse checks both. */
 export function paramsSchema(contract: ActionContract): z.ZodObject {
   const shape: Record<string, z.ZodType> = {};
-  if (contract.entity === 'required') shape.entity = entitySchema;
-  if (contract.entity === 'optional') shape.entity = entitySchema.optional();
+  const entity = entitySchemaOf(contract);
+  if (contract.entity === 'required') shape.entity = entity;
+  if (contract.entity === 'optional') shape.entity = entity.optional();
   if (contract.payload) {
     const optional = contract.payload.safeParse({}).success;
     shape.payload = optional ? contract.payload.prefault({}) : contract.payload;

@@ -11,13 +11,14 @@ type Operation = { operationId: string; security: object[]; responses: object };
 const document = openapi([...contracts, ...httpContracts], { version: '1.0.0' });
 const paths = document.paths as Record<string, Record<string, Operation> & { parameters?: object[] }>;
 
-test('the push API has the addresses of its seeds, beside those of the modules', () => {
+test('the push API has the addresses of its seeds, and Google one to send people back to, beside those of the modules', () => {
   expect(httpRoutes(httpContracts).map(({ method, path, status }) => `${method} ${path} ${status}`)).toEqual([
     'POST /api/push 200',
     'POST /api/broadcast 200',
     'POST /api/room 200',
     'GET /api/status 200',
     'POST /{event} 200',
+    'GET /credentials/authorize 200',
   ]);
   expect(() => httpRoutes([...contracts, ...httpContracts])).not.toThrow();
 });

@@ -127,7 +127,11 @@ export const roomsContract = service({
   events: {
     rooms: {
       created: event({ summary: 'A room was made', audience: 'named', details }),
-      updated: event({ summary: 'A room was changed', audience: 'named', details }),
+      updated: event({
+        summary: 'A room was changed; `previousName` where it had another one. Connections in it stay in it',
+        audience: 'named',
+        details: details.extend({ previousName: z.string().optional() }),
+      }),
       deleted: event({ summary: 'A room was deleted', audience: 'named', details }),
     },
   },

@@ -17,7 +17,7 @@ const answerMs = 2_000;
 
 /** The sockets of the cluster, for a process that has none: packets go out over NATS, to who holds the audience. */
 export async function natsFanout({ connection, bus, prefix, log }: NatsFanoutOptions): Promise<Fanout> {
-  const emitter = createEmitter(connection, { prefix, timeout: answerMs, log });
+  const emitter = createEmitter(connection, { prefix, recovery: true, timeout: answerMs, log });
   const everybody = emitter.of('/');
   const asking = new Map<string, (answer: SocketsAnswer) => void>();
   const answers = await bus.listen(socketsTopics.answer, (data) => {

@@ -6,6 +6,7 @@ export class NatsLink {
   readonly #back = new Set<() => void>();
   readonly #status: AsyncIterable<{ type: string }> & { stop?(): void };
   #up = true;
+  #upSince = 0;
 
   constructor(connection: NatsConnection) {
     this.connection = connection;
@@ -18,6 +19,11 @@ export class NatsLink {
 
   get up(): boolean {
     return this.#up;
+  }
+
+  /** When it came back last (ms); 0 where it was never away. */
+  get upSince(): number {
+    return this.#upSince;
   }
 
   /** Calls the listener after each reconnect, until the function it returns is called. */
@@ -53,6 +59,7 @@ export class NatsLink {
       if (type === 'disconnect') this.#up = false;
       if (type !== 'reconnect') continue;
       this.#up = true;
+      this.#upSince = Date.now();
       for (const listener of [...this.#back]) listener();
     }
   }

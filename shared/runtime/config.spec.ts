@@ -52,11 +52,26 @@ test('one process needs no variable at all', () => {
     corsOrigins: [],
     trustProxy: 0,
     presenceBroadcast: 'all',
+    socketioAdminUi: 'off',
+    socketsPerUser: 100,
     rateLimitConnections: 100,
     rateLimitMessages: 1000,
     rateLimitHttp: 100,
+    streamLimitPerUser: 16,
+    mediamtxRtspPort: 8554,
+    mediamtxRtpPort: 8000,
+    mediamtxRtmpPort: 1935,
+    mediamtxHlsPort: 8888,
+    mediamtxWebrtcPort: 8889,
+    mediamtxWebrtcUdpPort: 8189,
+    mediamtxSrtPort: 8890,
     drainDelayMs: 2000,
     logLevel: 'info',
+    googleSdmUrl: 'https://smartdevicemanagement.googleapis.com/v1',
+    googleConsentUrl: 'https://nestservices.google.com/partnerconnections',
+    googleTokenUrl: 'https://oauth2.googleapis.com/token',
+    googlePubsubUrl: 'https://pubsub.googleapis.com/v1',
+    googleQuotaFactor: 1,
   });
 });
 
@@ -67,6 +82,7 @@ test('texts become numbers, lists and keys', () => {
     ENCRYPTION_KEYS: `new:${key},old:${Buffer.alloc(32, 255).toString('base64').slice(0, 43)}`,
     CORS_ORIGINS: 'HTTPS://App.example.org:443,capacitor://localhost,*',
     MEDIAMTX_API_URL: 'http://u:p@m1:9997,https://m2',
+    MEDIAMTX_PUBLIC_HOSTS: 'media1.example.org, 10.0.0.2',
     HTTP_PORT: '0',
   });
   expect(config.natsUrl).toEqual(['nats://a:4222', 'tls://user:pw@b:4222', 'c']);
@@ -76,6 +92,7 @@ test('texts become numbers, lists and keys', () => {
   ]);
   expect(config.corsOrigins).toEqual(['https://app.example.org', 'capacitor://localhost', '*']);
   expect(config.mediamtxApiUrl).toEqual(['http://u:p@m1:9997', 'https://m2']);
+  expect(config.mediamtxPublicHosts).toEqual(['media1.example.org', '10.0.0.2']);
   expect(config.httpPort).toBe(0);
 });
 
@@ -247,6 +264,15 @@ describe('what a role needs', () => {
     const env = { NATS_URL: 'nats://a', JWT_KEYS_FILE: '/keys.json' };
     expect(loadConfig('gateway:http', env).jwtKeysFile).toBe('/keys.json');
     expect(refusal('gateway:http', { ...env, JWT_SECRET: secret })).toMatch(/^JWT_KEYS_FILE: is set beside JWT_SECRET/);
+  });
+
+  test('public hosts are as many as media servers', () => {
+    const two = { MEDIAMTX_API_URL: 'http://m1,http://m2' };
+    expect(() => loadConfig('all', { ...two, MEDIAMTX_PUBLIC_HOSTS: 'a' })).toThrow(
+      /^MEDIAMTX_PUBLIC_HOSTS: .*expected 2/,
+    );
+    expect(() => loadConfig('all', { MEDIAMTX_PUBLIC_HOSTS: 'a,b' })).toThrow(/^MEDIAMTX_PUBLIC_HOSTS: .*expected 1/);
+    expect(loadConfig('all', { MEDIAMTX_PUBLIC_HOSTS: 'a' }).mediamtxPublicHosts).toEqual(['a']);
   });
 
   test('introspection needs its URL', () => {

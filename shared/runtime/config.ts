@@ -132,6 +132,11 @@ function refuseIncomplete(config: Config): void {
   if (!config.jwtSecret && !config.jwtKeysFile && (distributed as readonly Role[]).includes(config.role)) {
     throw new ConfigError('JWT_SECRET:', 'is not set', `it, JWT_SECRET_FILE or JWT_KEYS_FILE in this role`);
   }
+  const { mediamtxApiUrl, mediamtxPublicHosts } = config;
+  const mediaServers = mediamtxApiUrl?.length ?? 1;
+  if (mediamtxPublicHosts && mediamtxPublicHosts.length !== mediaServers) {
+    throw new ConfigError('MEDIAMTX_PUBLIC_HOSTS:', 'has another length', `${mediaServers}, one for each media server`);
+  }
 }
 
 /** Lists too; a Buffer cannot be frozen. */

@@ -38,6 +38,12 @@ export const integer = (min: number, max: number, unit = ''): TextType<number> =
     return value >= min && value <= max ? value : wrong('is out of range');
   });
 
+export const number = (min: number, max: number): TextType<number> =>
+  textType(`a number from ${min} to ${max}`, (text, wrong) => {
+    const value = /^\d{1,15}(\.\d{1,6})?$/.test(text) ? Number(text) : wrong('is not a number');
+    return value >= min && value <= max ? value : wrong('is out of range');
+  });
+
 /** 0 takes any free port. */
 export const port = integer(0, 65_535);
 

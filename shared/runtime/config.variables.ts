@@ -1,3 +1,5 @@
+import { googleVariables } from './config.google.ts';
+import { mediaVariables } from './config.media.ts';
 import {
   anyText,
   encryptionKeys,
@@ -234,11 +236,24 @@ export const variables = {
     meaning:
       'Who hears `user_online` and `user_offline`: everyone, those who share a room, nobody; the same in every process',
   }),
+  SOCKETIO_ADMIN_UI: variable({
+    key: 'socketioAdminUi',
+    type: oneOf('on', 'off'),
+    default: 'off',
+    meaning:
+      "Whether administrators reach the sockets of all gateways with Socket.IO's Admin UI, on the namespace `/admin`; the same in every Socket.IO gateway",
+  }),
+  SOCKETS_PER_USER: variable({
+    key: 'socketsPerUser',
+    type: integer(0, 1_000_000, ' connections'),
+    default: '100',
+    meaning: 'Socket.IO connections of one user at one gateway; 0 is no limit, as is `AUTH_STRATEGY=none`',
+  }),
   RATE_LIMIT_CONNECTIONS: variable({
     key: 'rateLimitConnections',
     type: perMinute,
     default: '100',
-    meaning: 'New connections per minute and address; 0 is no limit',
+    meaning: 'New connections per minute and address, on Socket.IO over all gateways; 0 is no limit',
   }),
   RATE_LIMIT_MESSAGES: variable({
     key: 'rateLimitMessages',
@@ -252,13 +267,14 @@ export const variables = {
     default: '100',
     meaning: 'HTTP requests per minute and API key, or user where there is no key, over all gateways; 0 is no limit',
   }),
-  MEDIAMTX_API_URL: variable({
-    key: 'mediamtxApiUrl',
-    type: listOf(url('http', 'https')),
-    secret: true,
-    meaning:
-      'Comma-separated control APIs of the media servers; unset, `mediamtx` on the PATH is started; with neither, streams answer UNAVAILABLE',
+  ...mediaVariables,
+  STREAM_LIMIT_PER_USER: variable({
+    key: 'streamLimitPerUser',
+    type: integer(0, 1_000, ' streams'),
+    default: '16',
+    meaning: 'Streams a user may watch at a time, over all media servers; 0 is no limit',
   }),
+  ...googleVariables,
   DRAIN_DELAY_MS: variable({
     key: 'drainDelayMs',
     type: integer(0, 20_000, ' milliseconds'),

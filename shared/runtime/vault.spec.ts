@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { keyIdOf, VaultError, vault } from './vault.ts';
+import { VaultError, vault } from './vault.ts';
 
 const old = { id: 'old', key: randomBytes(32) };
 const fresh = { id: 'new-1', key: randomBytes(32) };
@@ -41,7 +41,16 @@ describe('keys rotate', () => {
 
   test('the first seals, all open', () => {
     expect(after.open(before, place)).toBe('text');
-    expect([keyIdOf(before), keyIdOf(after.seal('text', place))]).toEqual(['old', 'new-1']);
+    expect(after.seal('text', place)).toMatch(/^v1\.new-1\./);
+  });
+
+  test('what another key sealed is sealed anew, what the first one sealed is left alone', () => {
+    const anew = after.reseal(before, place) as string;
+    expect(anew).toMatch(/^v1\.new-1\./);
+    expect(vault([fresh]).open(anew, place)).toBe('text');
+    expect(after.reseal(anew, place)).toBeNull();
+    expect(reason(() => after.reseal(before, 'elsewhere'))).toBe('tampered');
+    expect(reason(() => vault([fresh]).reseal(before, place))).toBe('unknown-key');
   });
 
   test('a key that was taken away is named', () => {

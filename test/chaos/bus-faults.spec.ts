@@ -85,6 +85,10 @@ describe('while nats-server is killed and comes back', () => {
     const deadline = Date.now() + 20_000;
     while (Date.now() < deadline && (missing(all) > 0 || missing(shared) > 0)) await tick(100);
 
+    const told = (heard: Heard) => `${missing(heard)} lost, ${heard.ids.length - new Set(heard.ids).size} twice`;
+    console.info(
+      `bus: 2 crashes of NATS, ${acknowledged.length} events acknowledged; to a follower ${told(all)}; to a tier ${told(shared)}`,
+    );
     expect(acknowledged.length).toBeGreaterThan(1_000);
     expect([missing(all), missing(shared)]).toEqual([0, 0]);
     expect(new Set(all.ids).size).toBe(all.ids.length);
@@ -176,6 +180,7 @@ describe('while one process is cut off from nats-server', () => {
     const since = Date.now();
     const { bus } = situation.far;
     while (bus.healthy() && Date.now() - since < 25_000) await tick(100);
+    console.info(`bus: a half-open link was noticed after ${((Date.now() - since) / 1_000).toFixed(1)} s`);
     expect(Date.now() - since).toBeLessThan(20_000);
     situation.proxy.restore();
     await expectNothingMissed(situation);
@@ -203,6 +208,7 @@ describe('when a process of a tier dies in the middle of handling', () => {
     const since = Date.now();
     await left.connection.close();
     await taken.until(2);
+    console.info(`bus: the events of a process that died were taken over after ${Date.now() - since} ms`);
     expect(Date.now() - since).toBeLessThan(7_000);
     expect(taken.ids).toEqual([event.id, next.id]);
     release();
@@ -220,6 +226,7 @@ describe('when a process of a tier dies in the middle of handling', () => {
     const since = Date.now();
     await bus.follow({ tier: 'work' }, taken.hear);
     await taken.until(events.length);
+    console.info(`bus: the events of a process that was killed were taken over after ${Date.now() - since} ms`);
     expect(Date.now() - since).toBeLessThan(7_000);
     expect(byEntity(taken.envelopes)).toEqual(byEntity(events));
   }, 20_000);

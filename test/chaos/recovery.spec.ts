@@ -43,18 +43,6 @@ function startNumbers(nodes: readonly Node[], pauseMs: number) {
   };
 }
 
-async function wander(client: Wanderer, nodes: readonly Node[], times: number): Promise<void> {
-  let home = 0;
-  for (let n = 0; n < times; n += 1) {
-    await sleep(Math.random() * 40);
-    if (Math.random() < 0.5) home = Math.floor(Math.random() * nodes.length);
-    const finish = Math.random() < 0.2 ? client.vanish() : client.breakOff();
-    if (Math.random() < 0.5) await sleep(Math.random() * 60);
-    await client.connect((nodes[home] as Node).url);
-    finish?.();
-  }
-}
-
 async function startServers(options: object = {}): Promise<Cluster & { nodes: Node[] }> {
   const cluster = await startCluster(server.url, {
     server: { connectionStateRecovery: { skipMiddlewares: false } },
@@ -78,7 +66,8 @@ test('sessions that come back 2,000 times, half to another server, miss nothing 
   await Promise.all(clients.map((client) => client.connect(pick(cluster.nodes).url)));
   const numbers = startNumbers(cluster.nodes, 2);
   await until(() => clients.every(({ life }) => life && life.numbers.length > 0), 'everybody heard something');
-  await Promise.all(clients.map((client) => wander(client, cluster.nodes, 100)));
+  const urls = cluster.nodes.map(({ url }) => url);
+  await Promise.all(clients.map((client) => client.wander(urls, 100)));
   const all = await numbers.stop();
   const last = all.at(-1) as number;
   await until(() => clients.every(({ life }) => life?.numbers.at(-1) === last), 'everybody heard the last number');

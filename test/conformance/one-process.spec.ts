@@ -2,4 +2,4 @@ import { protocols } from '../system/clients.ts';
 import { startOneProcess } from '../system/one-process.ts';
 import { conformanceSuite } from './suite.ts';
 
-conformanceSuite(() => startOneProcess(), protocols);
+conformanceSuite((env) => startOneProcess(env), protocols);

@@ -1,4 +1,5 @@
 import { randomUUID } from 'node:crypto';
+import type { Google } from '../servers/google/google.ts';
 import { httpClient } from '../system/clients/http.client.ts';
 import { type Answer, type Ask, type Client, connectClient, type Protocol } from '../system/clients.ts';
 import type { System } from '../system/system.ts';
@@ -37,6 +38,8 @@ function resultOf<T>(ask: Ask, answer: Answer): T {
 export class Stage {
   readonly protocol: Protocol;
   readonly system: System;
+  /** The stand-in for Google that the system asks, where it has one. */
+  readonly google: Google | undefined;
   readonly people: Record<Role, Person>;
   readonly #client: Client;
   readonly #operator: Client;
@@ -44,19 +47,20 @@ export class Stage {
   #count = 0;
   readonly #tag = randomUUID().slice(0, 8);
 
-  private constructor(protocol: Protocol, system: System, client: Client, operator: Client) {
+  private constructor(protocol: Protocol, system: System, client: Client, operator: Client, google?: Google) {
     this.protocol = protocol;
     this.system = system;
+    this.google = google;
     this.#client = client;
     this.#operator = operator;
     this.people = {} as Record<Role, Person>;
   }
 
-  static async open(protocol: Protocol, system: System): Promise<Stage> {
+  static async open(protocol: Protocol, system: System, google?: Google): Promise<Stage> {
     const url = { http: system.httpUrls, socketio: system.socketioUrls, mqtt: system.mqttUrls }[protocol].at(-1);
     if (!url) throw new Error(`this system has no ${protocol}`);
     const operator = httpClient(system.httpUrls[0] as string, system.apiKey);
-    const stage = new Stage(protocol, system, connectClient(protocol, url), operator);
+    const stage = new Stage(protocol, system, connectClient(protocol, url), operator, google);
     stage.people.admin = await stage.person(['admin', 'user']);
     stage.people.user = await stage.person();
     stage.people.stranger = await stage.person();

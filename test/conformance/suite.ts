@@ -1,5 +1,6 @@
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Socket } from 'socket.io-client';
+import { type Google, startGoogle } from '../servers/google/google.ts';
 import { openSocket } from '../system/clients/socketio.client.ts';
 import type { Protocol } from '../system/clients.ts';
 import type { System } from '../system/system.ts';
@@ -15,20 +16,25 @@ function shapeOf(value: unknown): unknown {
   return Object.fromEntries(entries.map(([key, inner]) => [key, shapeOf(inner)]));
 }
 
+type Env = Record<string, string>;
+
 /** The one suite: the whole table over each protocol of a system. */
-export function conformanceSuite(start: () => Promise<System>, protocols: readonly Protocol[]): void {
+export function conformanceSuite(start: (env: Env) => Promise<System>, protocols: readonly Protocol[]): void {
   const shapes = new Map<string, Map<Protocol, unknown>>();
+  let google: Google | undefined;
   let system: System | undefined;
   let observer: Socket | undefined;
 
   beforeAll(async () => {
-    system = await start();
+    google = await startGoogle({ limits: false });
+    system = await start(google.env);
     const stage = await Stage.open('http', system);
     observer = await openSocket(system.socketioUrls[0] as string, stage.people.user.token);
   }, 60_000);
   afterAll(async () => {
     observer?.disconnect();
     await system?.stop();
+    await google?.stop();
   }, 30_000);
 
   test('every command a client may send is shown to work', () => {
@@ -38,7 +44,7 @@ export function conformanceSuite(start: () => Promise<System>, protocols: readon
   describe.each(protocols)('over %s', (protocol) => {
     let stage: Stage | undefined;
     beforeAll(async () => {
-      stage = await Stage.open(protocol, system as System);
+      stage = await Stage.open(protocol, system as System, google);
     });
     afterAll(() => stage?.close());
 

@@ -65,6 +65,17 @@ describe.each([false, true])('a process without a Socket.IO server, with recover
   });
 });
 
+test('a packet that is larger than NATS takes is refused, and what comes after goes out', async () => {
+  const { nodes, emitter, close } = await start(false);
+  const { client } = await nodes[0].client();
+  const heard = new Heard(client, 'x');
+  expect(() => emitter.emit('x', 'y'.repeat(1_048_576))).toThrow(RangeError);
+  await expect(emitter.of('/').emitAndCount('x', 'y'.repeat(1_048_576))).rejects.toThrow(RangeError);
+  expect(emitter.emit('x', 'after')).toBe(true);
+  expect(await heard.times(1)).toEqual(['after']);
+  await close();
+});
+
 test('a count does not wait for its time to pass, and a server that vanished holds up one count at most', async () => {
   const { nodes, emitter, close } = await start(false);
   const { socket } = await nodes[0].client();

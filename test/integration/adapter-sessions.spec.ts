@@ -1,4 +1,5 @@
 import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import type { NatsAdapter } from '../../shared/fanout/adapter/index.ts';
 import { Wanderer } from '../chaos/recovery.client.ts';
 import { type NatsServer, startNats } from '../servers/nats.ts';
 import { type Cluster, type ClusterOptions, type Node, startCluster, until } from './adapter.cluster.ts';
@@ -17,9 +18,9 @@ afterEach(async () => {
   await cluster.close();
 });
 
-async function startTwo(options: ClusterOptions = {}, recovery: object = {}): Promise<[Node, Node]> {
+async function startTwo(options: ClusterOptions = {}, recovery: object = {}, nats = server): Promise<[Node, Node]> {
   const server_ = { connectionStateRecovery: { skipMiddlewares: false, ...recovery }, ...options.server };
-  cluster = await startCluster(server.url, { count: 2, ...options, server: server_ });
+  cluster = await startCluster(nats.url, { count: 2, ...options, server: server_ });
   client = new Wanderer();
   const [one, two] = cluster.nodes as [Node, Node];
   await client.connect(one.url);
@@ -96,6 +97,68 @@ test('volatile packets and those that await an answer are not sent again', async
   two.io.emit('n', 5);
   await hears(client, 3);
   expect(client.life?.numbers).toEqual([1, 4, 5]);
+});
+
+test('what goes to a socket of this server alone comes after what it missed, and sets the session back nowhere', async () => {
+  const [one, two] = await startTwo();
+  two.io.on('connection', (socket) => two.io.local.to(socket.id).emit('n', 99));
+  const { sid } = client;
+  await socketAt(one, sid).join('a');
+  one.io.to('a').emit('n', 1);
+  await hears(client, 1);
+  client.breakOff();
+  await gone(one, sid);
+  for (const n of [2, 3]) one.io.to('a').emit('n', n);
+  await client.connect(two.url);
+  await hears(client, 4);
+  client.breakOff();
+  await gone(two, sid);
+  await client.connect(one.url);
+  one.io.to('a').emit('n', 4);
+  await until(() => client.life?.numbers.at(-1) === 4, 'it hears the room');
+  expect(client.life?.numbers).toEqual([1, 2, 3, 99, 4]);
+  expect(client.recoveries).toBe(2);
+});
+
+test('what every server emits once for all of them is missed and sent once', async () => {
+  const [one, two] = await startTwo();
+  const emit = (n: number) => {
+    for (const { io } of [one, two]) (io.of('/').adapter as NatsAdapter).emitOnce(`number ${n}`, [], 'n', [n]);
+  };
+  emit(1);
+  await hears(client, 1);
+  const { sid } = client;
+  client.breakOff();
+  await gone(one, sid);
+  emit(2);
+  await client.connect(two.url);
+  emit(3);
+  await hears(client, 3);
+  expect(client.life?.numbers).toEqual([1, 2, 3]);
+});
+
+test('while NATS is away a socket gets what its own server has for it, and whoever comes is a new session within seconds', async () => {
+  const own = await startNats();
+  try {
+    const [one, two] = await startTwo({ adapter: { recovery: { timeout: 1_000 } } }, {}, own);
+    one.io.emit('n', 1);
+    await hears(client, 1);
+    await own.kill('SIGKILL');
+    one.io.local.to(client.sid).emit('n', 2);
+    await hears(client, 2);
+    client.breakOff();
+    const started = performance.now();
+    await client.connect(two.url);
+    expect(performance.now() - started).toBeLessThan(2_000);
+    expect({ recoveries: client.recoveries, lives: client.lives.length }).toEqual({ recoveries: 0, lives: 2 });
+    await own.restart();
+    one.io.emit('n', 3);
+    await until(() => client.life?.numbers.at(-1) === 3, 'it hears of the other server again');
+  } finally {
+    client.close();
+    await cluster.close();
+    await own.stop();
+  }
 });
 
 test('whoever comes with the session of somebody else, or of a revoked user, gets a new one and none of the packets', async () => {

@@ -1,6 +1,7 @@
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Socket as ServerSocket } from 'socket.io';
 import type { Socket } from 'socket.io-client';
+import type { NatsAdapter } from '../../shared/fanout/adapter/index.ts';
 import { type NatsServer, startNats } from '../servers/nats.ts';
 import { type Cluster, Heard, knowsOthers, type Node, startCluster, until } from './adapter.cluster.ts';
 
@@ -52,6 +53,31 @@ describe.each(modes)('three servers $mode', ({ options }) => {
       expect([one, two]).toEqual([1, 'two']);
       expect((three as { three: Buffer }).three).toEqual(Buffer.from([3, 4]));
     }
+  });
+
+  test('what every server emits once for all of them reaches each client once, in order', async () => {
+    const heard = hearAll('x');
+    for (const [rooms, value] of [
+      [[], 1],
+      [['a'], 2],
+      [['a', 'b'], 3],
+    ] as const) {
+      for (const { io } of nodes) (io.of('/').adapter as NatsAdapter).emitOnce(`x ${value}`, rooms, 'x', [value]);
+    }
+    await settled(heard, [1, 1, 1]);
+    for (const [index, room] of ['a', 'b', 'a'].entries()) await sockets[index]?.join(room);
+    for (const [rooms, value] of [
+      [['a'], 4],
+      [['a', 'b'], 5],
+    ] as const) {
+      for (const { io } of nodes) (io.of('/').adapter as NatsAdapter).emitOnce(`x ${value}`, rooms, 'x', [value]);
+    }
+    await settled(heard, [3, 2, 3]);
+    expect(heard.map(({ values }) => values)).toEqual([
+      [1, 4, 5],
+      [1, 5],
+      [1, 4, 5],
+    ]);
   });
 
   test('a broadcast stays in its namespace', async () => {

@@ -53,17 +53,25 @@ const codeOf = async (client: Client, ask: Ask) => (await timed(client, ask)).co
 /** Each client reads and writes; all answers must be of the codes given and come in time. */
 async function expectFrom(codes: string[], withinMs: number): Promise<void> {
   const asks = clients.flatMap((client) => [read, write()].map((ask) => timed(client, ask)));
-  for (const { code, ms } of await Promise.all(asks)) {
+  const answers = await Promise.all(asks);
+  for (const { code, ms } of answers) {
     expect(codes).toContain(code);
     expect(ms).toBeLessThan(withinMs);
   }
+  const slowest = Math.max(...answers.map(({ ms }) => ms));
+  console.info(
+    `faults: ${answers.length} requests answered ${codes.join(' or ')}, the last after ${slowest.toFixed(0)} ms`,
+  );
 }
 
-async function expectRecovery(withinMs: number): Promise<void> {
+/** Prints after how long everything worked again over every protocol. */
+async function expectRecovery(what: string, withinMs: number): Promise<void> {
+  const began = performance.now();
   for (const client of clients) {
     await eventually(() => codeOf(client, read), isOk, withinMs);
     await eventually(() => codeOf(client, write()), isOk, withinMs);
   }
+  console.info(`faults: right ${((performance.now() - began) / 1_000).toFixed(2)} s after ${what}`);
 }
 
 test('a service that is killed is UNAVAILABLE within two seconds over every protocol, and back when it is', async () => {
@@ -73,7 +81,7 @@ test('a service that is killed is UNAVAILABLE within two seconds over every prot
   await delay(1_000);
   await expectFrom(['UNAVAILABLE'], 2_000);
   await system.processes['services-2']?.restart();
-  await expectRecovery(10_000);
+  await expectRecovery('the services that were killed were back', 10_000);
 }, 60_000);
 
 test('a service that stalls is answered for in time, and serves again when it goes on', async () => {
@@ -82,7 +90,7 @@ test('a service that stalls is answered for in time, and serves again when it go
   // By now it is known to be gone, and nobody waits for it any more.
   await expectFrom(['UNAVAILABLE'], 2_000);
   await system.processes['services-2']?.kill('SIGCONT');
-  await expectRecovery(15_000);
+  await expectRecovery('the services that stalled went on', 15_000);
 }, 60_000);
 
 test('a process that is told to end finishes what it was asked and leaves without an error', async () => {
@@ -94,7 +102,7 @@ test('a process that is told to end finishes what it was asked and leaves withou
   expect(codes.every((code) => code === 'OK' || code === 'UNAVAILABLE')).toBe(true);
   expect(system.processes['services-2']?.running.exitCode).toBe(0);
   await system.processes['services-2']?.restart();
-  await expectRecovery(10_000);
+  await expectRecovery('the services that were told to end were back', 10_000);
 }, 60_000);
 
 describe('while NATS is gone', () => {
@@ -104,7 +112,7 @@ describe('while NATS is gone', () => {
     const ready = await fetch(`${system.httpUrls[0]}/ready`);
     expect([ready.status, await ready.json()]).toEqual([503, expect.objectContaining({ ready: false })]);
     await system.nats.restart();
-    await expectRecovery(20_000);
+    await expectRecovery('NATS was back', 20_000);
     for (const process of Object.values(system.processes)) await process.ready(20_000);
   }, 90_000);
 });
@@ -120,7 +128,7 @@ describe('while MongoDB is gone', () => {
       const ready = await fetch(`${system.processes['services-2']?.operatorUrl}/ready`);
       expect([ready.status, await ready.json()]).toEqual([503, { ready: false, missing: ['mongodb'] }]);
       system.mongodb.restore();
-      await expectRecovery(20_000);
+      await expectRecovery(`MongoDB, which ${how}, was back`, 20_000);
     }, 60_000);
   }
 });

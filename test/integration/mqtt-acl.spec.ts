@@ -61,7 +61,7 @@ async function startGateway(): Promise<void> {
     authenticator: new StandInAuthenticator(),
     bus: memoryBus(),
     log: silentLog,
-    config: { baseTopic: 'nestmtx', eventTopics: 'both' },
+    config: { baseTopic: 'nestmtx', eventTopics: 'both', isOpen: true },
   });
 }
 

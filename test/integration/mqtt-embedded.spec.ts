@@ -38,7 +38,7 @@ async function start(options: Partial<EmbeddedBrokerOptions> = {}): Promise<void
     log: silentLog,
     ...options,
   });
-  const config = { baseTopic: 'nestmtx', eventTopics: 'plain', drainMs: 2_000 } as const;
+  const config = { baseTopic: 'nestmtx', eventTopics: 'plain', isOpen: true, drainMs: 2_000 } as const;
   gateway = await startMqttGateway({ broker, dispatcher, authenticator, bus, log: silentLog, config });
 }
 

@@ -33,7 +33,7 @@ async function addGateway(concurrency?: number): Promise<StandInDispatcher> {
     reconnectMs: 50,
     ...(concurrency !== undefined && { concurrency }),
   });
-  const config = { baseTopic: 'nestmtx', eventTopics: 'both', drainMs: 2_000 } as const;
+  const config = { baseTopic: 'nestmtx', eventTopics: 'both', isOpen: true, drainMs: 2_000 } as const;
   const authenticator = new StandInAuthenticator();
   gateways.push(await startMqttGateway({ broker, dispatcher, authenticator, bus, log: silentLog, config }));
   dispatchers.push(dispatcher);

@@ -75,6 +75,8 @@ export class StandInAuthenticator implements Authenticator {
     this.#handlers.push(handler);
   }
 
+  onChanged(): void {}
+
   holds(): void {}
 
   wasRevoked(): boolean {

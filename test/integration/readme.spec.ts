@@ -42,6 +42,12 @@ describe('the README', () => {
     expect(output).toMatch(/"items":\[\{.*"name":"Front door".*"total":1/);
   });
 
+  test('asks where Google grants access', async () => {
+    const { url } = JSON.parse(await shell(session('google')));
+    expect(url).toContain('https://nestservices.google.com/partnerconnections/the%20UUID');
+    expect(url).toContain(encodeURIComponent(`${system.httpUrls[0]}/credentials/authorize`));
+  });
+
   test('over Socket.IO lists the cameras', async () => {
     const { stdout } = await run(process.execPath, ['--input-type=module', '-e', session('socketio')], {
       env: environment(),
@@ -85,6 +91,12 @@ describe('the README', () => {
   test('on the command line lists cameras and checks the configuration', async () => {
     const output = await shell(session('cli'));
     expect(JSON.parse(output.slice(0, output.lastIndexOf('}') + 1))).toMatchObject({ total: 2 });
+    expect(output).toMatch(/^cameras: 2 records, 0 texts sealed anew$/m);
     expect(output).toContain('is valid');
+  });
+
+  test('makes a camera to watch, where a media server is missing', async () => {
+    const output = await shell(`${session('http').split('\n\n')[0]}\n${session('watch')}`);
+    expect(output).toContain('No media server is connected to this Trigate');
   });
 });

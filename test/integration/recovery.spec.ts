@@ -1,26 +1,22 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { io, type Socket } from 'socket.io-client';
 import { eventually } from '../system/clients/wait.ts';
-import { startOneProcess } from '../system/one-process.ts';
 import type { System } from '../system/system.ts';
 import { Cast, collect, type Heard, isoDate, named, next } from './seeds/cast.ts';
+import { systems } from './seeds/systems.ts';
 
-/** A connection that comes back, in one process. */
+/** A connection that comes back: where there are several gateways, each time to the next one. */
 let system: System;
 let cast: Cast;
-beforeAll(async () => {
-  system = await startOneProcess();
-  cast = await Cast.of(system);
-});
-afterEach(() => cast?.closeSockets());
-afterAll(() => system?.stop());
 
 const timestamp = expect.stringMatching(isoDate);
 
 /** A socket that comes back when it is told to; its connection can be cut as a network does. */
 async function roaming(token: string): Promise<{ socket: Socket; cut(): Promise<void>; back(): void }> {
+  const { socketioUrls: urls } = system;
+  let home = 0;
   const socket = cast.owned(
-    io(cast.url, {
+    io(urls[home] as string, {
       forceNew: true,
       reconnection: false,
       transports: ['websocket'],
@@ -36,12 +32,23 @@ async function roaming(token: string): Promise<{ socket: Socket; cut(): Promise<
       socket.io.engine.close();
       await gone;
     },
-    back: () => void socket.connect(),
+    back() {
+      home = (home + 1) % urls.length;
+      Object.assign(socket.io, { uri: urls[home] });
+      socket.connect();
+    },
   };
 }
 const sender = () => cast.connect(cast.people.stranger);
 
-describe('a connection that comes back', () => {
+describe.each(systems)('over %s, a connection that comes back', (_name, start) => {
+  beforeAll(async () => {
+    system = await start();
+    cast = await Cast.of(system);
+  }, 60_000);
+  afterEach(() => cast?.closeSockets());
+  afterAll(() => system?.stop());
+
   test('has its rooms and what it missed, once and in order, then hears that it is recovered', async () => {
     const { user } = cast.people;
     const { socket, cut, back } = await roaming(user.token);
@@ -68,6 +75,35 @@ describe('a connection that comes back', () => {
     );
     expect(heard).toEqual([1, 2, 3, 'to you', 'to all', { userId: user.id, timestamp }, 4]);
     expect([socket.recovered, socket.id]).toEqual([true, id]);
+  });
+
+  test('hears the service events that it missed, under each of their names, once', async () => {
+    const { socket, cut, back } = await roaming(cast.people.admin.token);
+    const other = await cast.connect(cast.people.admin);
+    const heard: unknown[] = [];
+    for (const name of ['created', 'camera:*', 'camera:created'])
+      socket.on(name, ({ details }: Heard) => heard.push([name, details.name]));
+    socket.on('system:state_recovered', () => heard.push('recovered'));
+    const make = async (name: string) => {
+      const told = next(other, 'camera:created');
+      await cast.stage.ok({ module: 'cameras', command: 'create', payload: { name, source: 'rtsp://10.0.0.1/' } });
+      await told;
+    };
+    const names = [1, 2, 3].map(() => cast.stage.unique('camera'));
+    await make(names[0] as string);
+    await cut();
+    await make(names[1] as string);
+    const recovered = next(socket, 'system:state_recovered');
+    back();
+    await recovered;
+    await make(names[2] as string);
+    const three = (name: string | undefined) => ['camera:created', 'camera:*', 'created'].map((event) => [event, name]);
+    await eventually(
+      async () => heard,
+      ({ length }) => length >= 10,
+      5_000,
+    );
+    expect(heard).toEqual([...three(names[0]), ...three(names[1]), 'recovered', ...three(names[2])]);
   });
 
   test('has missed nothing, whenever it went and came', async () => {
@@ -108,13 +144,19 @@ describe('a connection that comes back', () => {
     const { socket, cut, back } = await roaming(cast.people.user.token);
     const other = await sender();
     const room = cast.room();
-    for (const one of [socket, other]) await one.emitWithAck('join_room', { room });
+    await socket.emitWithAck('join_room', { room });
+    const own = next(other, 'user_joined');
+    await other.emitWithAck('join_room', { room });
+    await own;
     const passages = [collect(other, 'user_left'), collect(other, 'user_joined')];
     await cut();
     const recovered = next(socket, 'system:state_recovered');
     back();
     await recovered;
-    await other.emitWithAck('ping');
+    // What is told to the room would come before it.
+    const last = next(other, 'new_message');
+    await other.emitWithAck('send_message', { room, message: 'last' });
+    await last;
     expect(passages).toEqual([[], []]);
   });
 
@@ -160,8 +202,13 @@ describe('a connection that comes back', () => {
       timestamp,
     });
     await other.emitWithAck('send_message', { room, message: 'secret too' });
-    await thief.emitWithAck('ping');
-    expect([heard, thief.recovered]).toEqual([[], false]);
+    await other.emitWithAck('send_message', { to: stranger.id, message: 'to you' });
+    await eventually(
+      async () => heard,
+      ({ length }) => length > 0,
+      5_000,
+    );
+    expect([heard.map(({ message }) => message), thief.recovered]).toEqual([['to you'], false]);
   });
 
   test('by a token that is none is refused, and can still come back', async () => {
@@ -174,6 +221,48 @@ describe('a connection that comes back', () => {
     const recovered = next(socket, 'system:state_recovered');
     back();
     await recovered;
+  });
+
+  test('has not back a room that was made private, or got another name and was made private, while it was away', async () => {
+    for (const more of [{}, { name: cast.room() }]) {
+      const { socket, cut, back } = await roaming(cast.people.user.token);
+      const admin = await cast.connect(cast.people.admin);
+      const { id, name } = await cast.stage.room({}, 'admin');
+      for (const one of [socket, admin]) await one.emitWithAck('join_room', { room: name });
+      const heard = collect(socket, 'new_message');
+      await cut();
+      const told = next(admin, 'rooms:updated');
+      const payload = { ...more, private: true };
+      await cast.stage.ok({ module: 'rooms', command: 'update', entity: id, payload });
+      await told;
+      await admin.emitWithAck('send_message', { room: id, message: 'among us' });
+      const failed = next(socket, 'system:state_recovery_failed');
+      back();
+      await failed;
+      const last = next(socket, 'new_message');
+      await admin.emitWithAck('send_message', { room: id, message: 'among us too' });
+      await admin.emitWithAck('send_message', { to: cast.people.user.id, message: 'to you' });
+      await last;
+      expect(heard.map(({ message }) => message)).toEqual(['to you']);
+    }
+  });
+
+  test('has back a room that was made private for it', async () => {
+    const { id: userId, token } = cast.people.user;
+    const { socket, cut, back } = await roaming(token);
+    const admin = await cast.connect(cast.people.admin);
+    const { id, name } = await cast.stage.room({ members: [userId] }, 'admin');
+    for (const one of [socket, admin]) await one.emitWithAck('join_room', { room: name });
+    await cut();
+    const told = next(admin, 'rooms:updated');
+    await cast.stage.ok({ module: 'rooms', command: 'update', entity: id, payload: { private: true } });
+    await told;
+    const message = next(socket, 'new_message');
+    await admin.emitWithAck('send_message', { room: id, message: 'among us' });
+    const recovered = next(socket, 'system:state_recovered');
+    back();
+    await recovered;
+    expect(await message).toMatchObject({ message: 'among us' });
   });
 
   test('after its user was revoked is refused', async () => {

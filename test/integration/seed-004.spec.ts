@@ -335,8 +335,26 @@ describe.each(systems)('the rooms guide over %s', (_name, start) => {
         await client.line(/^New message: .*Hello everyone!/);
         await other.emitWithAck('join_room', { room: 'general' });
         await client.line(new RegExp(`^User joined: .*${stranger.username}`));
+        const person = await cast.stage.person();
+        await cast.connect(person);
+        await client.line(new RegExp(`^User online: .*${person.username}`));
       } finally {
         await client.end();
+      }
+    });
+
+    test('of the browser, of what fails', async () => {
+      const general = { module: 'rooms', command: 'create', payload: { name: 'general', private: true } };
+      const { id } = await cast.stage.ok<{ id: string }>(general, 'admin');
+      const parts = block('004', 'JavaScriptTypeScript Browser', place(cast.people.stranger.token));
+      const [head = '', rest = ''] = parts.split(/\/\/ Or connect with[^;]*;\n/);
+      const client = program(`${head}${rest}`, 'module');
+      try {
+        await client.line(/^WebSocket error: .*event: 'join_room'.*code: 'FORBIDDEN'/);
+        await client.line(/^WebSocket error: .*event: 'send_message'.*code: 'FORBIDDEN'/);
+      } finally {
+        await client.end();
+        await cast.stage.ok({ module: 'rooms', command: 'delete', entity: id }, 'admin');
       }
     });
 

@@ -68,6 +68,12 @@ describe('a connection', () => {
     await expect(connected(options())).resolves.toMatchObject({ connected: true });
   });
 
+  test('has one namespace: the one of administrators is not there unless it is asked for', async () => {
+    const socket = io(`${url}/admin`, { forceNew: true, reconnection: false, auth: { token: adminToken } });
+    sockets.push(socket);
+    expect((await next(socket, 'connect_error')).message).toBe('Invalid namespace');
+  });
+
   test.each([
     ['none', undefined],
     ['nonsense', 'nonsense'],
@@ -142,6 +148,23 @@ describe('a request', () => {
     const ack = await socket.emitWithAck('request', { command: 'read', module: 'auth', requestId: 'r-1' });
     expect(ack).toMatchObject({ username: 'admin' });
     expect(await event).toEqual(ack);
+  });
+
+  test('is answered by both just once, also with an error', async () => {
+    const socket = await connected({ auth: { token: adminToken } });
+    const heard: unknown[] = [];
+    socket.on('r-1', (answer: unknown) => heard.push(answer));
+    const acks: unknown[] = [];
+    const request = { command: 'read', module: 'users', requestId: 'r-1', entity: 'nobody' };
+    socket.emit('request', request, (answer: unknown) => acks.push(answer));
+    await socket.emitWithAck('request', { command: 'list', module: 'version', requestId: 'r-2' });
+    const refused = { error: { code: 'NOT_FOUND', message: expect.any(String) }, requestId: 'r-1' };
+    await eventually(
+      async () => [heard.length, acks.length],
+      ([first, second]) => first === 1 && second === 1,
+      5_000,
+    );
+    expect([heard, acks]).toEqual([[refused], [refused]]);
   });
 
   test('may be JSON text', async () => {

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { z } from 'zod';
 import { action, service } from '../../shared/contracts/kernel.ts';
+import { documented, shapeOf } from '../seeds/shapes.ts';
 import { httpRequest } from '../system/clients/http.client.ts';
 import { openMqtt } from '../system/clients/mqtt.client.ts';
 import { openSocket } from '../system/clients/socketio.client.ts';
@@ -21,6 +22,7 @@ const contract = service({
           payload: z.strictObject({ percent: z.int().min(0).max(100) }),
           result: z.object({ lamp: z.string(), percent: z.int(), by: z.string() }),
         }),
+        smash: action({ summary: 'Fails, and nobody knows why', access: 'user', entity: 'required', result: null }),
       },
     },
   },
@@ -36,7 +38,12 @@ beforeAll(async () => {
   system = await startInProcess({
     contract,
     handlers: {
-      lamps: { dim: async ({ entity, payload, principal }) => ({ lamp: entity, ...payload, by: principal.id }) },
+      lamps: {
+        dim: async ({ entity, payload, principal }) => ({ lamp: entity, ...payload, by: principal.id }),
+        async smash() {
+          throw new Error('the secret is hunter2');
+        },
+      },
     },
   });
   token = await system.token('ann');
@@ -87,6 +94,18 @@ test('a new command is a request of the MQTT gateway', async () => {
   } finally {
     await client.endAsync(true);
   }
+});
+
+test('a command that fails unexpectedly is a 500 in the documented shape, and tells nothing of why', async () => {
+  const headers = { authorization: `Bearer ${token}` };
+  const { status, body } = await httpRequest(`${system.httpUrl}/api/lamps/porch/smash`, { method: 'POST', headers });
+  const code = 'INTERNAL_SERVER_ERROR';
+  const sentence = 'Internal server error';
+  expect([status, body]).toEqual([500, { ...(shapeOf(documented('error')) as object), error: sentence, code }]);
+  const socket = await openSocket(system.httpUrl, token);
+  const request = { module: 'lamps', command: 'smash', entity: 'porch', requestId: 'r' };
+  expect(await socket.emitWithAck('request', request)).toEqual({ error: { code, message: sentence }, requestId: 'r' });
+  socket.disconnect();
 });
 
 test('a new command is in the documents', async () => {

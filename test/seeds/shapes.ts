@@ -4,13 +4,17 @@ import { expect } from '@jest/globals';
 /** ISO 8601 in UTC. */
 const isoDate = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z$/;
 
-/** A block of `003-http.md` by its title, as it stands there. @throws Error where there is none */
+const files = ['003-http.md', '003-events.md'];
+
+/** A block of seed 003 by its title, as it stands there. @throws Error where there is none */
 export function documentedText(title: string): string {
-  const text = readFileSync(new URL('003-http.md', import.meta.url), 'utf8');
-  const [, after] = text.split(`\n## ${title}\n`);
-  const code = /^\n```\w+\n([\s\S]*?)\n```\n/.exec(after ?? '')?.[1];
-  if (!code) throw new Error(`003-http.md has no block ${title}`);
-  return code;
+  for (const file of files) {
+    const text = readFileSync(new URL(file, import.meta.url), 'utf8');
+    const [, after] = text.split(`\n## ${title}\n`);
+    const code = /^\n```\w+\n([\s\S]*?)\n```\n/.exec(after ?? '')?.[1];
+    if (code) return code;
+  }
+  throw new Error(`seed 003 has no block ${title}`);
 }
 
 /** The JSON of a block, whose comments stand for anything. */

@@ -63,13 +63,17 @@ export function startDistributed(
   more: Env = {},
   scale: Scale = { http: 1, socketio: 1, mqtt: 1 },
   behind: readonly string[] = [],
+  services: Readonly<Record<string, readonly string[]>> = serviceProcesses,
 ): Promise<Distributed> {
   return guarded(async (cleanup) => {
     const { env, ...servers } = await startServers(cleanup);
-    const all = { ...commonEnv, ...env, ...more };
+    // Media servers call the first HTTP gateway, which the services have to know before it is there.
+    const firstHttp = await freePort();
+    const callback = { MEDIAMTX_CALLBACK_URL: `http://127.0.0.1:${firstHttp}` };
+    const all = { ...commonEnv, ...env, ...callback, ...more };
     const processes: Record<string, ProductProcess> = {};
     const run = async (name: string, args: readonly string[], portName: string) => {
-      const port = await freePort();
+      const port = name === 'http-1' ? firstHttp : await freePort();
       const operatorUrl = `http://127.0.0.1:${port}`;
       const nats = behind.includes(name) ? { NATS_URL: `nats://127.0.0.1:${servers.natsLink.port}` } : {};
       const product = { name, args, operatorUrl, env: { ...all, ...nats, [portName]: String(port) } };
@@ -84,9 +88,7 @@ export function startDistributed(
       );
     // First, so that the gateways know every service from their start on: /ready speaks of those that let people in.
     await allOrNothing(
-      Object.entries(serviceProcesses).map(([name, names]) =>
-        run(name, ['services/main.ts', ...names], 'METRICS_PORT'),
-      ),
+      Object.entries(services).map(([name, names]) => run(name, ['services/main.ts', ...names], 'METRICS_PORT')),
     );
     const [httpUrls, socketioUrls] = await allOrNothing([
       gateways('http', 'HTTP_PORT'),

@@ -1,3 +1,5 @@
+import { existsSync } from 'node:fs';
+import { delimiter, join } from 'node:path';
 import { setTimeout as delay } from 'node:timers/promises';
 import { type Running, start } from '../servers/process.ts';
 
@@ -28,8 +30,17 @@ export interface ProductCommand {
   operatorUrl: string;
 }
 
-/** Only what a process needs of the surroundings: what a developer has set for an own Trigate must not leak in. */
-export const plainEnv = (): NodeJS.ProcessEnv => ({ PATH: process.env.PATH, HOME: process.env.HOME });
+/**
+ * Only what a process needs of the surroundings: what a developer has set for an own Trigate must not leak in, nor is a
+ * `mediamtx` of the PATH to be run beside each.
+ */
+export const plainEnv = (): NodeJS.ProcessEnv => ({ PATH: pathWithout('mediamtx'), HOME: process.env.HOME });
+
+const pathWithout = (command: string): string =>
+  (process.env.PATH ?? '')
+    .split(delimiter)
+    .filter((directory) => !existsSync(join(directory, command)))
+    .join(delimiter);
 
 async function readyAnswer(url: string): Promise<{ status: number; text: string }> {
   try {

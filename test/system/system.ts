@@ -29,6 +29,7 @@ export const commonEnv = {
   RATE_LIMIT_CONNECTIONS: '0',
   RATE_LIMIT_MESSAGES: '0',
   RATE_LIMIT_HTTP: '0',
+  SOCKETS_PER_USER: '0',
   DRAIN_DELAY_MS: '0',
   ADMIN_PASSWORD: adminPassword,
   API_KEY: apiKey,

@@ -23,6 +23,7 @@ test('a module with a collection has the addresses of the HTTP protocol', () => 
     'PUT /api/cameras/{id} update 200 body',
     'PATCH /api/cameras/{id} update 200 body',
     'DELETE /api/cameras/{id} delete 204 null',
+    'POST /api/cameras/rekey rekey 200 body',
   ]);
 });
 

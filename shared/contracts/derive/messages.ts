@@ -1,4 +1,4 @@
-import { type Command, type EventContract, entitySchema, type ServiceContract } from '../index.ts';
+import { type Command, type EventContract, entitySchemaOf, type ServiceContract } from '../index.ts';
 import { errorValue } from './errors.ts';
 import { camelName, publicCommands } from './names.ts';
 import type { Json, SchemaBook } from './schemas.ts';
@@ -47,7 +47,7 @@ function request(name: string, { module, command, contract }: Command, book: Sch
         command: { const: command },
         module: { const: module },
         requestId,
-        ...(entity && { entity: book.inline(`${name}Entity`, entitySchema) }),
+        ...(entity && { entity: book.inline(`${name}Entity`, entitySchemaOf(contract)) }),
         ...(payload && { payload: book.input(name, payload) }),
         token: { type: 'string', description: 'MQTT only: the bearer, where the connection has none' },
       },

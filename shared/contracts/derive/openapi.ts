@@ -1,5 +1,5 @@
 import type { z } from 'zod';
-import { type ActionContract, commonErrors, type ErrorCode, entitySchema, type ServiceContract } from '../index.ts';
+import { type ActionContract, commonErrors, type ErrorCode, entitySchemaOf, type ServiceContract } from '../index.ts';
 import { byStatus, errorBody, errorResponse, responseName } from './errors.ts';
 import { type HttpRoute, httpRoutes } from './http.ts';
 import { camelName } from './names.ts';
@@ -58,12 +58,12 @@ const requestIdHeader = {
   schema: { type: 'string' },
 };
 
-const entityParameter = (name: string, book: SchemaBook): Json => ({
+const entityParameter = (name: string, book: SchemaBook, contract: Pick<ActionContract, 'longEntity'> = {}): Json => ({
   name,
   in: 'path',
   required: true,
   description: 'The entity, percent-encoded',
-  schema: book.inline(name, entitySchema),
+  schema: book.inline(name, entitySchemaOf(contract)),
 });
 
 function pathParameter({ path }: HttpRoute, book: SchemaBook): Json {
@@ -92,8 +92,12 @@ function operation(route: HttpRoute, book: SchemaBook, responses: Record<string,
     security: securityOf(contract),
     ...(route.payloadFrom === 'query' &&
       contract.payload && { parameters: queryParameters(name, contract.payload, book) }),
+    ...(contract.longEntity && { parameters: [entityParameter('id', book, contract)] }),
     ...(route.payloadFrom === 'body' && contract.payload && { requestBody: requestBody(name, contract.payload, book) }),
-    responses: { [route.status]: success(name, contract, book), ...failures(route, responses) },
+    responses: {
+      [route.status]: success(name, contract, book),
+      ...(contract.http?.page ? { default: failurePage } : failures(route, responses)),
+    },
   };
 }
 
@@ -120,12 +124,18 @@ function queryParameters(name: string, payload: z.ZodObject, book: SchemaBook): 
   });
 }
 
-function success(name: string, { summary, result }: ActionContract, book: SchemaBook): Json {
+function success(name: string, { summary, result, http }: ActionContract, book: SchemaBook): Json {
   const headers = { 'X-Request-Id': { $ref: '#/components/headers/requestId' } };
   if (!result) return { description: 'Done', headers };
-  const schema = book.output(`${name}Result`, result);
-  return { description: summary, headers, content: { 'application/json': { schema } } };
+  const schema = http?.page ? { type: 'string' } : book.output(`${name}Result`, result);
+  const type = http?.page ? 'text/html' : 'application/json';
+  return { description: summary, headers, content: { [type]: { schema } } };
 }
+
+const failurePage: Json = {
+  description: 'The same page says what went wrong',
+  content: { 'text/html': { schema: { type: 'string' } } },
+};
 
 /** One response per status, shared by the operations with the same codes under it. */
 function failures({ contract, payloadFrom }: HttpRoute, responses: Record<string, Json>): Json {

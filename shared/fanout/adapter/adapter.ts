@@ -1,7 +1,7 @@
 import type { Msg, NatsConnection, Subscription } from 'nats';
 import type { Namespace } from 'socket.io';
 import {
-  Adapter,
+  type Adapter,
   type BroadcastOptions,
   ClusterAdapterWithHeartbeat,
   type ClusterMessage,
@@ -11,30 +11,31 @@ import {
   type SocketId,
   type Session as SocketSession,
 } from 'socket.io-adapter';
-import { silent } from '../envelope.ts';
 import type { NatsLink } from '../nats.link.ts';
-import { Delivery } from './delivery.ts';
-import type { AdapterSocket, Client } from './engine.ts';
-import { Exchange } from './exchange.ts';
-import { Interest } from './interest.ts';
+import { Connects } from './connects.ts';
+import type { Delivery } from './delivery.ts';
+import { Echoes } from './echoes.ts';
+import type { AdapterSocket } from './engine.ts';
+import type { Exchange } from './exchange.ts';
+import type { Interest } from './interest.ts';
 import { linkOf } from './link.ts';
 import type { Live } from './live.ts';
-import { everybody, type FanoutNames, fanoutNames, looksLikeSocketId, type NamespaceNames } from './names.ts';
-import type { AdapterOptions, Connecting } from './options.ts';
-import { Publisher } from './publisher.ts';
-import { cutConnection } from './reader.ts';
-import { Recovery } from './recovery.ts';
-import { roomsOf } from './session.rules.ts';
+import { everybody, looksLikeSocketId, type NamespaceNames } from './names.ts';
+import type { AdapterOptions } from './options.ts';
+import { partsOf } from './parts.ts';
+import { Peers } from './peers.ts';
+import type { Publisher } from './publisher.ts';
+import type { Recovery } from './recovery.ts';
+import { roomsOf, type Session } from './session.rules.ts';
 import { turn } from './turn.ts';
 import { decodeMessage, decodeValue, encodeMessage, encodePacket, encodeValue, type Message } from './wire.ts';
 
 /** What servers ask each other beside what Socket.IO's cluster adapter has. */
 type Control = ClusterMessage | { count: string } | { cut: true };
 
-interface ServerOptions {
-  connectionStateRecovery?: { maxDisconnectionDuration?: number };
-  parser?: unknown;
-}
+/** Events of the adapter: another server is gone, `(uid, when it was heard last in ms)`; it was only silent, `(uid)`. */
+export const serverLost = 'server-lost';
+export const serverBack = 'server-back';
 
 /** @internal */
 export class NatsAdapter extends ClusterAdapterWithHeartbeat {
@@ -45,45 +46,36 @@ export class NatsAdapter extends ClusterAdapterWithHeartbeat {
   readonly #delivery: Delivery;
   readonly #exchange: Exchange;
   readonly #recovery: Recovery | undefined;
-  readonly #options: AdapterOptions;
   readonly #subscriptions: Subscription[] = [];
-  readonly #acks = new Map<string, () => void>();
-  #connecting: Connecting | undefined;
+  readonly #echoes: Echoes;
+  readonly #connects = new Connects();
+  readonly #peers: Peers;
 
   constructor(nsp: Namespace, connection: NatsConnection, options: AdapterOptions) {
-    super(nsp, {
-      heartbeatInterval: options.heartbeatInterval ?? 1_500,
-      heartbeatTimeout: options.heartbeatTimeout ?? 5_000,
-    });
-    this.#options = options;
+    const { heartbeatInterval = 1_500, heartbeatTimeout = 5_000 } = options;
+    super(nsp, { heartbeatInterval, heartbeatTimeout });
     this.#link = linkOf(connection);
-    const fanout = fanoutNames(options.prefix ?? 'sio');
-    this.#names = fanout.of(nsp.name);
-    const log = options.log ?? silent;
-    this.#publisher = new Publisher(this.#link, log);
-    const receive = (room: string, message: Msg) => this.#exchange.receive(message, [room]);
-    this.#interest = new Interest(this.#link, this.#names.live, receive, () => this.#publisher.flush());
-    const { maxQueuedBytes = 1_048_576, maxStall = 30_000, onCut } = options;
-    this.#delivery = new Delivery(this.rooms, { maxQueuedBytes, maxStall, ...(onCut && { onCut }) });
-    const { opts, encoder } = nsp.server as unknown as {
-      opts: ServerOptions;
-      encoder: { encode(packet: unknown): (string | Buffer)[] };
-    };
-    this.#exchange = new Exchange({
-      uid: this.uid,
-      link: this.#link,
-      names: this.#names,
-      publisher: this.#publisher,
-      log,
-      logged: opts.connectionStateRecovery !== undefined,
-      // Of a server with another parser than the usual one.
-      encode: opts.parser ? (packet) => encoder.encode(packet) : undefined,
-      isHere: (sid) => this.#delivery.has(sid),
-      isHeld: (room) => this.rooms.has(room),
-      offset: () => this.#recovery?.offset,
-      handle: (live) => (this.#recovery && live.sequence > 0 ? this.#recovery.take(live) : this.#handle(live)),
+    const { uid } = this;
+    const handle = (live: Live) => this.#handle(live);
+    const parts = partsOf({ adapter: this, uid, nsp, link: this.#link, options, handle });
+    this.#names = parts.names;
+    this.#publisher = parts.publisher;
+    this.#interest = parts.interest;
+    this.#delivery = parts.delivery;
+    this.#exchange = parts.exchange;
+    this.#recovery = parts.recovery;
+    this.#echoes = new Echoes({
+      adapter: this,
+      newId: () => this.#exchange.newId(),
+      publish: (message) => this.publish(message),
     });
-    this.#recovery = this.#recoveryFor(fanout);
+    this.#peers = new Peers(this, {
+      uid,
+      link: this.#link,
+      timeout: heartbeatTimeout,
+      lost: (peer, seen) => this.emit(serverLost, peer, seen),
+      back: (peer) => this.emit(serverBack, peer),
+    });
     this.on('delete-room', (room: Room) => this.#interest.remove(room));
   }
 
@@ -100,7 +92,7 @@ export class NatsAdapter extends ClusterAdapterWithHeartbeat {
     );
     if (this.#recovery) {
       hear(this.#names.live(`r.${this.uid}.>`), (message) => this.#exchange.receive(message, null));
-      this.#watchConnects();
+      this.#connects.watch(this.nsp);
       this.#recovery.start();
     }
     super.init();
@@ -108,6 +100,7 @@ export class NatsAdapter extends ClusterAdapterWithHeartbeat {
 
   override async close(): Promise<void> {
     super.close();
+    this.#peers.close();
     await this.#recovery?.stop();
     for (const subscription of this.#subscriptions.splice(0)) subscription.unsubscribe();
     this.#interest.close();
@@ -156,7 +149,18 @@ export class NatsAdapter extends ClusterAdapterWithHeartbeat {
     };
     const parts = encodePacket(packet);
     const sent = !flags?.local && this.#exchange.send(header, parts);
-    if (!sent || !this.#recovery) this.#handle({ sequence: 0, message: { ...header, parts }, rooms: header.rooms });
+    if (sent && this.#recovery) return;
+    this.#recovery?.settle();
+    this.#handle({ sequence: 0, message: { ...header, parts }, rooms: header.rooms });
+  }
+
+  /** What every server of the cluster emits alike: the sockets get one of it, with recovery out of the log. */
+  emitOnce(id: string, rooms: readonly string[], event: string, args: readonly unknown[]): void {
+    const header = { id: this.#exchange.newId(), rooms, except: [] };
+    const parts = encodePacket({ type: 2, nsp: this.nsp.name, data: [event, ...args] });
+    if (this.#recovery && this.#exchange.send(header, parts, id)) return;
+    this.#recovery?.settle();
+    this.#handle({ sequence: 0, message: { ...header, parts }, rooms });
   }
 
   override broadcastWithAck(
@@ -165,37 +169,23 @@ export class NatsAdapter extends ClusterAdapterWithHeartbeat {
     clientCountCallback: (clientCount: number) => void,
     ack: (...args: unknown[]) => void,
   ): void {
-    if (!this.#recovery || opts.flags?.local) {
-      super.broadcastWithAck(packet, opts, clientCountCallback, ack);
-      return;
-    }
-    // This server's own sockets get it when it comes out of the log, in their order.
-    const requestId = this.#exchange.newId();
-    const requests = (this as unknown as { ackRequests: Map<string, unknown> }).ackRequests;
-    requests.set(requestId, { clientCountCallback, ack });
-    this.#acks.set(requestId, () =>
-      Adapter.prototype.broadcastWithAck.call(this, packet, opts, clientCountCallback, ack),
-    );
-    setTimeout(() => {
-      requests.delete(requestId);
-      this.#acks.delete(requestId);
-    }, opts.flags?.timeout).unref();
-    this.publish({ type: MessageType.BROADCAST, data: { packet, requestId, opts: plainOptions(opts) } });
+    if (!this.#recovery || opts.flags?.local) super.broadcastWithAck(packet, opts, clientCountCallback, ack);
+    else this.#echoes.broadcastWithAck(packet, opts, clientCountCallback, ack);
   }
 
   override async addSockets(opts: BroadcastOptions, rooms: Room[]): Promise<void> {
     if (!this.#recovery || opts.flags?.local) return super.addSockets(opts, rooms);
-    this.publish({ type: MessageType.SOCKETS_JOIN, data: { opts: plainOptions(opts), rooms } });
+    this.#echoes.addSockets(opts, rooms);
   }
 
   override async delSockets(opts: BroadcastOptions, rooms: Room[]): Promise<void> {
     if (!this.#recovery || opts.flags?.local) return super.delSockets(opts, rooms);
-    this.publish({ type: MessageType.SOCKETS_LEAVE, data: { opts: plainOptions(opts), rooms } });
+    this.#echoes.delSockets(opts, rooms);
   }
 
   override async disconnectSockets(opts: BroadcastOptions, close: boolean): Promise<void> {
     if (!this.#recovery || opts.flags?.local) return super.disconnectSockets(opts, close);
-    this.publish({ type: MessageType.DISCONNECT_SOCKETS, data: { opts: plainOptions(opts), close } });
+    this.#echoes.disconnectSockets(opts, close);
   }
 
   override persistSession({ sid, rooms }: { sid: SocketId; rooms: Room[] }): void {
@@ -203,12 +193,26 @@ export class NatsAdapter extends ClusterAdapterWithHeartbeat {
   }
 
   override async restoreSession(pid: string, offset: string): Promise<SocketSession> {
-    const connecting = this.#connecting ?? { request: undefined, auth: {} };
-    const arrival = await this.#recovery?.restore(pid, offset, connecting);
+    const arrival = await this.#recovery?.restore(pid, offset, this.#connects.now);
     if (!arrival) return null as unknown as SocketSession;
     const { session } = arrival;
     // What was missed follows the CONNECT packet: see Recovery.joined.
     return { sid: session.sid, pid, rooms: roomsOf(session), data: session.data, missedPackets: [] };
+  }
+
+  override onMessage(message: ClusterMessage, offset?: string): void {
+    this.#peers.heard(message.uid);
+    super.onMessage(message, offset);
+  }
+
+  /** Whether this server is to do what one of them does for all; two may think so for a moment. */
+  get isFirst(): boolean {
+    return this.#peers.first;
+  }
+
+  /** The sessions that another server had last and did not end. @throws Error where they cannot be read now */
+  async sessionsOf(server: string): Promise<Session[]> {
+    return (await this.#recovery?.sessionsOf(server)) ?? [];
   }
 
   protected override async doPublish(message: ClusterMessage): Promise<string> {
@@ -230,39 +234,6 @@ export class NatsAdapter extends ClusterAdapterWithHeartbeat {
     this.#publisher.publish(this.#names.server(requesterUid), data);
   }
 
-  #recoveryFor(fanout: FanoutNames): Recovery | undefined {
-    const { connectionStateRecovery } = this.nsp.server.opts as ServerOptions;
-    if (!connectionStateRecovery) return undefined;
-    return new Recovery(
-      {
-        uid: this.uid,
-        link: this.#link,
-        log: this.#options.log ?? silent,
-        fanout,
-        names: this.#names,
-        publisher: this.#publisher,
-        interest: this.#interest,
-        delivery: this.#delivery,
-        newId: () => this.#exchange.newId(),
-        roomsOf: (sid) => this.sids.get(sid) ?? [],
-        isUsed: (room) => this.rooms.has(room),
-        outgoing: (message, sequence) => this.#exchange.outgoing(message, sequence),
-        handle: (live) => this.#handle(live),
-        drop: (sid) => this.#drop(sid),
-        maxAway: connectionStateRecovery.maxDisconnectionDuration ?? 120_000,
-        proof: () => this.#proof(),
-      },
-      this.#options.recovery ?? {},
-    );
-  }
-
-  /** A ping after everything else, its answer, and as much again: Engine.IO takes any packet for an answer once. */
-  #proof(): number {
-    const { server } = this.nsp;
-    const { pingInterval = 25_000, pingTimeout = 20_000 } = server.engine?.opts ?? server.opts;
-    return pingInterval + 2 * pingTimeout + 5_000;
-  }
-
   #handle({ message, sequence, rooms }: Live): void {
     if (message.control) this.#control(message, rooms);
     else {
@@ -277,23 +248,8 @@ export class NatsAdapter extends ClusterAdapterWithHeartbeat {
       const count = this.#delivery.count({ rooms, except: message.except });
       this.#publisher.publish(value.count, Buffer.from(JSON.stringify({ uid: this.uid, count })));
     } else if ('cut' in value) return;
-    else if (value.uid === this.uid) this.#echo(value);
+    else if (value.uid === this.uid) this.#echoes.came(value);
     else this.onMessage(value);
-  }
-
-  /** What this server asked of all comes out of the log: now it is its own turn. */
-  #echo(message: ClusterMessage): void {
-    if (message.type === MessageType.BROADCAST) {
-      const { requestId = '' } = message.data;
-      this.#acks.get(requestId)?.();
-      this.#acks.delete(requestId);
-    } else if (message.type === MessageType.SOCKETS_JOIN) {
-      Adapter.prototype.addSockets.call(this, options(message.data.opts), message.data.rooms);
-    } else if (message.type === MessageType.SOCKETS_LEAVE) {
-      Adapter.prototype.delSockets.call(this, options(message.data.opts), message.data.rooms);
-    } else if (message.type === MessageType.DISCONNECT_SOCKETS) {
-      Adapter.prototype.disconnectSockets.call(this, options(message.data.opts), message.data.close ?? false);
-    }
   }
 
   #heartbeat(received: Msg): void {
@@ -301,38 +257,7 @@ export class NatsAdapter extends ClusterAdapterWithHeartbeat {
     if ('sync' in message) this.#publisher.publish(message.sync, Buffer.from(this.uid));
     else this.onMessage(message);
   }
-
-  /** Who connects, for whoever decides about its session: Socket.IO asks for a session by its id only. */
-  #watchConnects(): void {
-    const { nsp } = this;
-    const create = nsp._createSocket.bind(nsp);
-    nsp._createSocket = (client: Client, auth: Record<string, unknown>) => {
-      this.#connecting = { request: client.request, auth };
-      try {
-        return create(client, auth);
-      } finally {
-        this.#connecting = undefined;
-      }
-    };
-  }
-
-  #drop(sid?: string): void {
-    const sockets: AdapterSocket[] = sid === undefined ? [...this.nsp.sockets.values()] : [this.nsp.sockets.get(sid)];
-    for (const socket of sockets) if (socket) cutConnection(socket.client.conn);
-  }
 }
-
-const plainOptions = ({ rooms, except, flags }: BroadcastOptions) => ({
-  rooms: [...rooms],
-  except: [...(except ?? [])],
-  flags: flags ?? {},
-});
-
-const options = ({ rooms, except, flags }: ReturnType<typeof plainOptions>): BroadcastOptions => ({
-  rooms: new Set(rooms),
-  except: new Set(except),
-  flags,
-});
 
 /**
  * A Socket.IO adapter over NATS, for `new Server({ adapter })` or `io.adapter(…)`. The connection belongs to the

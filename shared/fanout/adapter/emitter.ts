@@ -22,6 +22,8 @@ interface Scope {
   namespace: string;
   publisher: Publisher;
   recovery: boolean;
+  /** Of a packet, as NATS was last configured. */
+  maxBytes(): number;
   recipients: () => Recipients;
   newId(): string;
 }
@@ -66,13 +68,15 @@ export class Broadcast {
     return this.#with({ compress });
   }
 
-  /** Publishes and does not wait. @throws Error where the packet is larger than NATS takes */
+  /** Publishes and does not wait. @throws RangeError where the packet is larger than NATS takes */
   emit(event: string, ...args: unknown[]): true {
-    const { namespace, names, publisher, recovery } = this.#scope;
+    const { namespace, names, publisher, recovery, maxBytes } = this.#scope;
     const parts = encodePacket({ type: 2, nsp: namespace, data: [event, ...args] });
     const { audience, header } = this.#header();
     const subject = recovery ? names.log(audience) : names.live(audience);
-    publisher.publish(subject, encodeMessage(header, parts));
+    const data = encodeMessage(header, parts);
+    if (data.length > maxBytes()) throw new RangeError(`a packet of ${data.length} bytes is larger than NATS takes`);
+    publisher.publish(subject, data);
     return true;
   }
 
@@ -132,7 +136,9 @@ export function createEmitter(connection: NatsConnection, options: EmitterOption
       return known;
     };
     const newId = () => `${author}${(packets++).toString(36)}`;
-    return new Broadcast({ names, namespace, publisher, recipients, newId, recovery: options.recovery ?? false });
+    const maxBytes = () => connection.info?.max_payload ?? Number.POSITIVE_INFINITY;
+    const recovery = options.recovery ?? false;
+    return new Broadcast({ names, namespace, publisher, recipients, newId, recovery, maxBytes });
   };
   const main = of('/');
   return {

@@ -47,8 +47,11 @@ export class Exchange {
     return `${this.#author}${this.#count.toString(36)}`;
   }
 
-  /** Publishes for the audience of some rooms. False where NATS would not take it. */
-  send(header: Header, parts: Buffer[]): boolean {
+  /**
+   * Publishes for the audience of some rooms. False where NATS would not take it.
+   * @param once an id that the log keeps one message of
+   */
+  send(header: Header, parts: Buffer[], once?: string): boolean {
     const { uid, names, publisher, log, link, logged, isHere, isHeld } = this.#options;
     const owner = (room: string) => (isHere(room) ? uid : undefined);
     const { audience, rooms: named } = audienceOf(header.rooms, owner);
@@ -58,8 +61,10 @@ export class Exchange {
       log.warn({ bytes: data.length, limit }, 'a packet is too large for NATS');
       return false;
     }
-    if (logged) publisher.publish(names.log(audience), data);
-    else publisher.publish(names.live(audience), data, audience !== everybody && !isHeld(header.rooms[0] ?? ''));
+    const id = once === undefined ? undefined : names.once(once);
+    const cold = audience !== everybody && !isHeld(header.rooms[0] ?? '');
+    if (logged) publisher.publish(names.log(audience), data, { id });
+    else publisher.publish(names.live(audience), data, { cold });
     return true;
   }
 

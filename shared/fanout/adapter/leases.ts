@@ -5,6 +5,8 @@ interface Mark {
   sequence: number;
 }
 
+const resolution = 1_000;
+
 /** How far this server had come at which time, for as long as that matters. */
 export class Leases {
   readonly #proof: () => number;
@@ -15,8 +17,10 @@ export class Leases {
     this.#proof = proof;
   }
 
-  /** Everything up to the sequence was handed to the connections. */
+  /** Everything up to the sequence was handed to the connections; of what comes within a second the first counts. */
   reached(sequence: number, at = Date.now()): void {
+    const last = this.#marks.at(-1);
+    if (last && at >= last.at && at - last.at < resolution) return;
     this.#marks.push({ at, sequence });
     const enough = this.#marks.findLastIndex((mark) => mark.at <= at - this.#proof());
     if (enough > 0) this.#marks.splice(0, enough);

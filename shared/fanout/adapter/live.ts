@@ -13,6 +13,7 @@ const maxWaiting = 20_000;
 /** Puts what arrives in the order of the log, each message once, and knows how far it came. */
 export class LiveOrder {
   readonly #handle: (live: Live) => void;
+  readonly #awaited = new Set<{ sequence: number; resolve: () => void }>();
   #place: Offset = { sequence: 0, id: '' };
   #waiting: Live[] | null = null;
   #overflown = false;
@@ -40,6 +41,18 @@ export class LiveOrder {
     if (live.sequence <= this.#place.sequence) return;
     this.#place = { sequence: live.sequence, id: live.message.id };
     this.#handle(live);
+    for (const one of this.#awaited) if (one.sequence <= live.sequence) one.resolve();
+  }
+
+  /** Resolves when everything up to the sequence was handled, or the signal is aborted. */
+  async until(sequence: number, signal: AbortSignal): Promise<void> {
+    if (this.#place.sequence >= sequence || signal.aborted) return;
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const one = { sequence, resolve };
+    this.#awaited.add(one);
+    signal.addEventListener('abort', () => resolve(), { once: true });
+    await promise;
+    this.#awaited.delete(one);
   }
 
   pause(): void {

@@ -33,6 +33,17 @@ export interface Entry {
   data: Uint8Array;
 }
 
+export interface Range {
+  from: number;
+  /** Sequence of a message of the subjects. */
+  to: number;
+  /** Milliseconds. */
+  timeout: number;
+}
+
+/** Milliseconds within which the log takes what several servers emit once for all of them (`emitOnce`). */
+export const onceFor = 120_000;
+
 const apiTimeout = 2_000;
 const openBound = 20_000;
 
@@ -87,22 +98,23 @@ export class FanoutLog {
   }
 
   /** The last message of a subject. */
-  async lastOf(subject: string): Promise<Uint8Array | null> {
-    return this.#message({ last_by_subj: subject }, ({ data }) => data);
+  async lastOf(subject: string): Promise<Entry | null> {
+    return this.#message({ last_by_subj: subject }, ({ seq, data }) => ({ sequence: seq, subject, data }));
   }
 
   /**
-   * Reads subjects from a sequence up to the end the stream has when the reading starts, in order.
+   * Reads subjects in order, from a sequence up to that of a message known to be there: how many are still to come
+   * NATS only estimates.
    * @param each returns false to end the reading @returns whether everything was read @throws Error after `timeout` ms
    */
-  async scan(subjects: string[], from: number, timeout: number, each: (entry: Entry) => boolean): Promise<boolean> {
+  async scan(subjects: string[], { from, to, timeout }: Range, each: (entry: Entry) => boolean): Promise<boolean> {
     const jsm = await this.#jsm();
     const inbox = createInbox();
     const reading = Promise.withResolvers<boolean>();
     const subscription = this.#link.connection.subscribe(inbox, {
       callback: (error: Error | null, message: Msg) => {
         if (error) reading.reject(error);
-        else this.#read(message, each, reading);
+        else read(message, to, each, reading);
       },
     });
     reading.promise.catch(() => {});
@@ -111,22 +123,11 @@ export class FanoutLog {
     try {
       const consumer = await jsm.consumers.add(this.#names.stream, this.#reader(inbox, subjects, from));
       name = consumer.name;
-      if (consumer.num_pending === 0 && consumer.delivered.consumer_seq === 0) reading.resolve(true);
       return await reading.promise;
     } finally {
       clearTimeout(timer);
       subscription.unsubscribe();
       if (name) void jsm.consumers.delete(this.#names.stream, name).catch(() => {});
-    }
-  }
-
-  #read(message: Msg, each: (entry: Entry) => boolean, { resolve, reject }: PromiseWithResolvers<boolean>): void {
-    try {
-      const { sequence, pending } = placeOf(message.reply ?? '');
-      if (!each({ sequence, subject: message.subject, data: message.data })) resolve(false);
-      else if (pending === 0) resolve(true);
-    } catch (error) {
-      reject(error);
     }
   }
 
@@ -145,10 +146,10 @@ export class FanoutLog {
 
   async #message<T>(
     query: { seq: number } | { last_by_subj: string },
-    read: (message: { data: Uint8Array }) => T,
+    take: (message: { seq: number; data: Uint8Array }) => T,
   ): Promise<T | null> {
     try {
-      return read(await (await this.#jsm()).streams.getMessage(this.#names.stream, query));
+      return take(await (await this.#jsm()).streams.getMessage(this.#names.stream, query));
     } catch (error) {
       // "no message found"
       if ((error as { api_error?: { err_code?: number } }).api_error?.err_code === 10_037) return null;
@@ -168,7 +169,7 @@ export class FanoutLog {
       num_replicas: replicas,
       max_bytes: maxBytes,
       max_age: nanos(maxAge),
-      duplicate_window: nanos(Math.min(maxAge, 1_000)),
+      duplicate_window: nanos(Math.min(maxAge, onceFor + 30_000)),
     };
   }
 
@@ -178,12 +179,25 @@ export class FanoutLog {
   }
 }
 
+type Reading = PromiseWithResolvers<boolean>;
+
+function read(message: Msg, to: number, each: (entry: Entry) => boolean, { resolve, reject }: Reading): void {
+  try {
+    const sequence = sequenceOf(message.reply ?? '');
+    // What is behind the end may come before the reader has gone.
+    if (sequence > to) return;
+    if (!each({ sequence, subject: message.subject, data: message.data })) resolve(false);
+    else if (sequence === to) resolve(true);
+  } catch (error) {
+    reject(error);
+  }
+}
+
 /** `$JS.ACK.….<stream sequence>.<consumer sequence>.<time>.<pending>`, in newer forms with more on either side. */
-function placeOf(reply: string): { sequence: number; pending: number } {
+function sequenceOf(reply: string): number {
   const tokens = reply.split('.');
-  const at = tokens.length > 9 ? 7 : 5;
-  return { sequence: Number(tokens[at]), pending: Number(tokens[at + 3]) };
+  return Number(tokens[tokens.length > 9 ? 7 : 5]);
 }
 
 const sameLimits = (is: StreamConfig, wanted: Partial<StreamConfig>): boolean =>
-  is.max_bytes === wanted.max_bytes && is.max_age === wanted.max_age && is.num_replicas === wanted.num_replicas;
+  (['max_bytes', 'max_age', 'num_replicas', 'duplicate_window'] as const).every((limit) => is[limit] === wanted[limit]);

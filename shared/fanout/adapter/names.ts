@@ -20,6 +20,7 @@ export function fanoutNames(prefix: string) {
       log: (audience: string) => `${prefix}.log.m.${nsp}.${audience}`,
       live: (audience: string) => `${prefix}.live.${nsp}.${audience}`,
       session: (pid: string) => `${prefix}.log.s.${nsp}.${tokenOf(pid)}`,
+      once: (id: string) => `${nsp}.${tokenOf(id)}`,
       heartbeats: `${prefix}.ctl.${nsp}`,
       server: (uid: string) => `${prefix}.srv.${nsp}.${uid}`,
       takeover: (uid: string) => `${prefix}.own.${nsp}.${uid}`,

@@ -8,6 +8,11 @@ export interface Connecting {
   auth: Record<string, unknown>;
 }
 
+/** A session that somebody comes back with, and the rooms that it was in. */
+export interface Restorable extends Pick<Session, 'sid' | 'data'> {
+  rooms: string[];
+}
+
 export interface AdapterOptions {
   /** First token of all subjects and name of the stream; `sio`. */
   prefix?: string;
@@ -27,6 +32,8 @@ export interface AdapterOptions {
 }
 
 export interface RecoveryOptions {
+  /** Namespaces whose sessions come back; all of them. */
+  namespaces?: readonly string[];
   /** `file` survives a restart of NATS, `memory` makes every session a new one then; `file`. */
   storage?: 'file' | 'memory';
   /** Copies of the log in a cluster of NATS servers; 1. */
@@ -35,7 +42,7 @@ export interface RecoveryOptions {
   maxBytes?: number;
   /** Bytes a session may have missed; more makes it a new one. 512 KiB. */
   maxMissedBytes?: number;
-  /** Milliseconds a restore may take; 5 s. */
+  /** Milliseconds a restore may take, its waiting included; 5 s. */
   timeout?: number;
   /** Restores that run at the same time, the others wait; 32. */
   concurrency?: number;
@@ -43,5 +50,5 @@ export interface RecoveryOptions {
    * Whether this client may have this session, asked before anything is restored or sent. Also rejecting refuses. The
    * middlewares of the namespace run later, as Socket.IO has it, and may refuse too.
    */
-  authorizeRestore?: (session: Pick<Session, 'sid' | 'data'>, connecting: Connecting) => boolean | Promise<boolean>;
+  authorizeRestore?: (session: Restorable, connecting: Connecting) => boolean | Promise<boolean>;
 }

@@ -1,3 +1,4 @@
+import { headers } from 'nats';
 import type { BusLog } from '../envelope.ts';
 import type { NatsLink } from '../nats.link.ts';
 import { ColdRooms } from './cold.ts';
@@ -12,6 +13,14 @@ export interface Item {
   payload: Uint8Array | (() => Uint8Array);
   /** Of a room that nobody may be in yet: see ColdRooms. */
   cold: boolean;
+  /** The stream keeps one message of each such id. */
+  id?: string | undefined;
+}
+
+function withId(id: string) {
+  const made = headers();
+  made.set('Nats-Msg-Id', id);
+  return made;
 }
 
 /**
@@ -42,8 +51,12 @@ export class Publisher {
     return this.#queue.at(-1);
   }
 
-  publish(subject: string, payload: Item['payload'], cold = false): Item {
-    const item = { subject, payload, cold };
+  publish(
+    subject: string,
+    payload: Item['payload'],
+    { cold = false, id }: Pick<Partial<Item>, 'cold' | 'id'> = {},
+  ): Item {
+    const item = { subject, payload, cold, id };
     if (this.#closed) return item;
     this.#queue.push(item);
     this.#bytes += typeof payload === 'function' ? 0 : payload.length;
@@ -71,11 +84,11 @@ export class Publisher {
     const items = this.#queue;
     this.#queue = [];
     this.#bytes = 0;
-    for (const { subject, payload, cold } of items) {
+    for (const { subject, payload, cold, id } of items) {
       try {
         const data = typeof payload === 'function' ? payload() : payload;
         if (cold) this.#cold().publish(subject, data);
-        else this.#link.connection.publish(subject, data);
+        else this.#link.connection.publish(subject, data, id === undefined ? undefined : { headers: withId(id) });
       } catch (error) {
         this.lost += 1;
         this.#log.warn({ subject, err: error }, 'a packet could not be published');

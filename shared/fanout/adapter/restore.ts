@@ -30,7 +30,11 @@ export interface RestoreContext {
   /** Subscribes to rooms until the function that it returns is called. */
   hold(rooms: string[]): () => void;
   effective(): Promise<void>;
+  /** Resolves when everything up to the sequence has been handled here. */
+  reached(sequence: number): Promise<void>;
   outgoing(message: Message, sequence: number): Outgoing;
+  /** Aborted where nobody waits for it any more: then nothing of the session may change. */
+  signal: AbortSignal;
   /** Closes the connection that this server still has for the session; its record is written then. */
   drop(sid: string): void;
 }
@@ -49,8 +53,10 @@ const overtaken = 10_071;
 const isOvertaken = (error: unknown): boolean => error instanceof NatsError && error.api_error?.err_code === overtaken;
 
 async function readSession({ log, names, timeout }: RestoreContext, pid: string): Promise<Session | null> {
+  const last = await log.lastOf(names.session(pid));
+  if (!last) return null;
   const records: { sequence: number; record: SessionRecord }[] = [];
-  await log.scan([names.session(pid)], 1, timeout, ({ sequence, data }) => {
+  await log.scan([names.session(pid)], { from: 1, to: last.sequence, timeout }, ({ sequence, data }) => {
     records.push({ sequence, record: decodeRecord(data) });
     return true;
   });
@@ -60,8 +66,8 @@ async function readSession({ log, names, timeout }: RestoreContext, pid: string)
 /** The last sign of life of the session's server: of its closing where it could still tell. */
 async function leaseOf({ log, names }: RestoreContext, session: Session): Promise<Lease | null> {
   if (session.closed) return session.closed;
-  const data = await log.lastOf(names.log(leaseAudience(session.server)));
-  return data && (decodeValue(decodeMessage(data).parts) as Lease);
+  const last = await log.lastOf(names.log(leaseAudience(session.server)));
+  return last && (decodeValue(decodeMessage(last.data).parts) as Lease);
 }
 
 /** Makes sure that no other connection of the session is left. False where its server does not answer. */
@@ -79,10 +85,12 @@ async function takeOver({ uid, link, names, drop }: RestoreContext, { server, si
   }
 }
 
-function subjectsOf({ names }: RestoreContext, session: Session): string[] {
+/** The last of its own records is where the reading ends. */
+function subjectsOf({ names }: RestoreContext, { session, pid }: Arrival): string[] {
   const rooms = roomsEver(session);
-  if (rooms.length > maxFilters) return [names.everything];
-  return [everybody, ...[session.sid, ...rooms].map((room) => roomAudience(room, '*'))].map(names.log);
+  if (rooms.length > maxFilters) return [names.everything, names.session(pid)];
+  const audiences = [everybody, ...[session.sid, ...rooms].map((room) => roomAudience(room, '*'))];
+  return [...audiences.map(names.log), names.session(pid)];
 }
 
 /** A server found that the log had lost its end: what comes after does not follow on what was before. */
@@ -94,9 +102,11 @@ async function readMissed(context: RestoreContext, arrival: Arrival, after: numb
   // Messages on a room's subject name no room: the subject does.
   const roomOf = new Map(roomsEver(arrival.session).map((room) => [names.log(roomAudience(room)), [room]]));
   const toAll = names.log(everybody);
-  const whole = await log.scan(subjectsOf(context, arrival.session), after + 1, timeout, (entry) => {
+  const own = names.session(arrival.pid);
+  const range = { from: after + 1, to: arrival.upTo, timeout };
+  const whole = await log.scan(subjectsOf(context, arrival), range, (entry) => {
+    if (entry.subject === own) return true;
     const implied = entry.subject === toAll ? [] : roomOf.get(entry.subject);
-    if (entry.sequence > arrival.upTo) return true;
     const message = decodeMessage(entry.data);
     const rooms = message.rooms.length > 0 ? message.rooms : implied;
     if (message.control && isCut(message)) return false;
@@ -130,6 +140,7 @@ async function attempt(
 ): Promise<Arrival | null> {
   let session = await readSession(context, pid);
   if (!session || session.state === 'ended' || !(await authorize(session))) return null;
+  context.signal.throwIfAborted();
   if (session.state === 'open') {
     if (!(await takeOver(context, session))) return null;
     session = await readSession(context, pid);
@@ -159,9 +170,11 @@ async function claim(context: RestoreContext, pid: string, session: Session, aft
   let taken = false;
   try {
     await context.effective();
+    context.signal.throwIfAborted();
     const record: SessionRecord = { t: 'open', server: uid, sid: session.sid, rooms, data: session.data };
     arrival.upTo = await log.append(names.session(pid), encodeRecord(record), session.last);
-    taken = (await readMissed(context, arrival, after)) && arrivals.fits(arrival);
+    const [whole] = await Promise.all([readMissed(context, arrival, after), context.reached(arrival.upTo)]);
+    taken = whole && arrivals.fits(arrival);
     return taken ? arrival : null;
   } finally {
     if (!taken) arrivals.take(session.sid);

@@ -34,7 +34,8 @@ export class Seat implements Place {
         turn.distribute();
         this.flush();
       }
-      this.#reader.queued(packet.options?.wsPreEncodedFrame?.[0]?.length ?? packet.data?.length ?? 0);
+      const frame = packet.options?.wsPreEncodedFrame?.reduce((sum, { length }) => sum + length, 0);
+      this.#reader.queued(frame ?? packet.data?.length ?? 0);
     });
     conn.on('flush', () => this.#reader.flushed());
   }

@@ -55,7 +55,8 @@ function settle(session: Session, rooms: readonly string[], from: number, sequen
   for (const room of now) enter(session, room, from);
 }
 
-function apply(session: Session | null, record: SessionRecord, sequence: number): Session | null {
+/** A session after one more of its records; null where they tell of none yet. */
+export function applied(session: Session | null, record: SessionRecord, sequence: number): Session | null {
   if (record.t === 'open') {
     const moved = session?.server !== record.server || !record.again;
     const next: Session = {
@@ -74,8 +75,8 @@ function apply(session: Session | null, record: SessionRecord, sequence: number)
   }
   if (!session) {
     if (record.t !== 'closed') return null;
-    const opened = apply(null, { ...record, t: 'open', again: true }, sequence);
-    return opened && apply(opened, record, sequence);
+    const opened = applied(null, { ...record, t: 'open', again: true }, sequence);
+    return opened && applied(opened, record, sequence);
   }
   session.last = sequence;
   if (record.t === 'rooms') {
@@ -92,7 +93,7 @@ function apply(session: Session | null, record: SessionRecord, sequence: number)
 
 /** A session as its records tell it, oldest first; null where they tell of none. */
 export function replay(records: readonly { sequence: number; record: SessionRecord }[]): Session | null {
-  return records.reduce<Session | null>((session, { sequence, record }) => apply(session, record, sequence), null);
+  return records.reduce<Session | null>((session, { sequence, record }) => applied(session, record, sequence), null);
 }
 
 const isIn = (session: Session, room: string, sequence: number): boolean =>

@@ -77,14 +77,15 @@ test('rooms are audiences of their own, several and possible ids of sockets are 
 });
 
 test('a lease tells of what was handed out long enough ago, and of nothing from before a gap', () => {
-  const leases = new Leases(() => 100);
+  const leases = new Leases(() => 10_000);
   for (const [sequence, at] of [
     [5, 0],
-    [9, 60],
-    [12, 150],
+    [7, 300],
+    [9, 6_000],
+    [12, 15_000],
   ] as const)
     leases.reached(sequence, at);
-  expect([50, 100, 170, 250].map((at) => leases.now(at).floor)).toEqual([0, 5, 9, 12]);
+  expect([5_000, 10_500, 17_000, 25_000].map((at) => leases.now(at).floor)).toEqual([0, 5, 9, 12]);
   leases.forget();
-  expect(leases.now(1_000).floor).toBe(0);
+  expect(leases.now(100_000).floor).toBe(0);
 });

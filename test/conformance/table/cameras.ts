@@ -100,6 +100,16 @@ const goodCases: Case[] = [
     (camera) => expect(camera.room).toBe('Porch'),
   ),
   good(
+    'cameras.rekey',
+    'leaves alone what the first key sealed',
+    'admin',
+    async (stage) => {
+      await stage.camera();
+      return {};
+    },
+    (result) => expect(result).toMatchObject({ records: expect.any(Number), resealed: 0, unreadable: 0 }),
+  ),
+  good(
     'cameras.delete',
     'takes it away',
     'admin',

@@ -1,14 +1,25 @@
 import { expect } from '@jest/globals';
+import { credentialsRecord } from '../../../shared/contracts/credentials.contract.ts';
+import type { Google } from '../../servers/google/google.ts';
+import { grantUrl } from '../../system/google.ts';
 import { bad, type Case, good, story } from '../case.ts';
 import { type Stage, secret } from '../stage.ts';
 import { listCases } from './lists.ts';
 
-const keys = ['checksum', 'createdAt', 'description', 'id', 'tokens', 'updatedAt'];
+const keys = Object.keys(credentialsRecord.shape).sort();
 const client = (stage: Stage) => ({
   description: stage.unique('home'),
   oauth_client_id: secret(),
   oauth_client_secret: secret(),
 });
+/** Credentials that Google knows. */
+async function known(stage: Stage) {
+  const google = stage.google as Google;
+  google.oauth.user = stage.unique('user');
+  return { google, record: await stage.create('credentials', { ...client(stage), ...google.addClient() }) };
+}
+const comeBack = async (stage: Stage, google: Google, id: string) =>
+  new URL(await google.consent(await grantUrl(stage, id)));
 const create = (what: string, more: object) =>
   bad('credentials.create', what, 'INVALID_REQUEST', 'admin', (stage) => ({ payload: { ...client(stage), ...more } }));
 
@@ -54,6 +65,70 @@ export const credentialCases: Case[] = [
     },
     (record) => expect(Object.keys(record).sort()).toEqual(keys),
   ),
+  good<{ url: string }>(
+    'credentials.update',
+    'with an origin answers where Google grants access',
+    'admin',
+    async (stage) => ({
+      entity: (await known(stage)).record.id,
+      payload: { origin: stage.system.httpUrls[0] },
+    }),
+    ({ url }, stage) => expect(url.startsWith(`${stage.google?.url}/partnerconnections/`)).toBe(true),
+  ),
+  good(
+    'credentials.read',
+    'of what Google answered finishes the authorisation',
+    'admin',
+    async (stage) => {
+      const { google, record } = await known(stage);
+      const back = await comeBack(stage, google, record.id);
+      const answer = { ...Object.fromEntries(back.searchParams), origin: back.origin };
+      return { entity: Buffer.from(JSON.stringify(answer)).toString('base64') };
+    },
+    (result) => expect(result).toEqual({ success: true }),
+  ),
+  good(
+    'credentials.sync',
+    'lists the devices that are shared now',
+    'admin',
+    async (stage) => {
+      const { google, record } = await known(stage);
+      expect((await fetch(await comeBack(stage, google, record.id))).status).toBe(200);
+      return { entity: record.id };
+    },
+    (result) => expect(result).toEqual({ devices: 0, created: 0, updated: 0, vanished: 0 }),
+  ),
+  good(
+    'credentials.rekey',
+    'leaves alone what the first key sealed',
+    'admin',
+    async (stage) => {
+      await stage.credentials();
+      return { payload: { after: '' } };
+    },
+    (result) => expect(result).toMatchObject({ records: expect.any(Number), resealed: 0, unreadable: 0 }),
+  ),
+  good(
+    'cronjobs.list',
+    'names what can be started',
+    'admin',
+    () => ({ payload: { search: 'cloud' } }),
+    (result) => expect(result).toMatchObject({ items: [{ name: 'SyncCloudCamerasJob' }], total: 1 }),
+  ),
+  good(
+    'cronjobs.update',
+    'lists the devices of all that is authorised',
+    'admin',
+    () => ({ entity: 'SyncCloudCamerasJob' }),
+    (result) => expect(result).toEqual({}),
+  ),
+  bad('credentials.read', 'of an answer without a code', 'INVALID_REQUEST', 'admin', () => {
+    return { entity: Buffer.from(JSON.stringify({ state: 'x' })).toString('base64') };
+  }),
+  bad('credentials.sync', 'that nobody authorised', 'CONFLICT', 'admin', async (stage) => {
+    return { entity: (await stage.credentials()).id };
+  }),
+  create('with a subscription that is none', { pubsub_subscription: 'projects/p/topics/t' }),
   good(
     'credentials.delete',
     'takes them away',

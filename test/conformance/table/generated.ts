@@ -38,9 +38,10 @@ function entityCases(name: string, contract: ActionContract): Case[] {
     ];
   }
   const entity = (value: string) => async (stage: Stage) => ({ ...(await exampleOf(name)(stage)), entity: value });
+  const tooLong = 'e'.repeat(contract.longEntity ? 4_097 : 257);
   const cases = [
     bad(name, 'without an entity', 'INVALID_REQUEST', 'admin', without, { protocols: enveloped, names: 'entity' }),
-    bad(name, 'with an entity that is too long', 'INVALID_REQUEST', 'admin', entity('e'.repeat(257))),
+    bad(name, 'with an entity that is too long', 'INVALID_REQUEST', 'admin', entity(tooLong)),
     bad(name, 'with a control character in the entity', 'INVALID_REQUEST', 'admin', entity('a\u0007b')),
   ];
   if (contract.errors?.includes('NOT_FOUND') && !isUnavailable(name)) {

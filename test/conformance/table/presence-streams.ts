@@ -34,10 +34,21 @@ export const presenceCases: Case[] = [
 ];
 
 /** Until a media server is connected. */
-export const streamCases: Case[] = ['list', 'read', 'create', 'delete'].map((command) =>
+const withoutServer: Case[] = ['list', 'read', 'create', 'delete'].map((command) =>
   bad(`streams.${command}`, 'where there is no media server', 'UNAVAILABLE', 'user', (stage) => {
     const example = examples[`streams.${command}`];
     if (!example) throw new Error(`no example of streams.${command}`);
     return example(stage);
   }),
 );
+
+export const streamCases: Case[] = [
+  ...withoutServer,
+  good(
+    'streams.rekey',
+    'leaves alone what the first key sealed',
+    'admin',
+    () => ({}),
+    (result) => expect(result).toMatchObject({ records: expect.any(Number), resealed: 0, unreadable: 0 }),
+  ),
+];

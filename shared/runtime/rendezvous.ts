@@ -8,14 +8,14 @@ function weigh(text: string): number {
 }
 
 /**
- * The replica that tells a user's edges: rendezvous hashing over those that are there, so that one that comes or goes
- * moves only its own share. Undefined where there is none.
+ * The process that a key (a user, a camera) belongs to: rendezvous hashing over those that are there, so that one that
+ * comes or goes moves only its own share. Undefined where there is none.
  */
-export function ownerOf(userId: string, replicas: Iterable<string>): string | undefined {
+export function ownerOf(key: string, replicas: Iterable<string>): string | undefined {
   let owner: string | undefined;
   let best = -1;
   for (const replica of replicas) {
-    const weight = weigh(`${replica}\0${userId}`);
+    const weight = weigh(`${replica}\0${key}`);
     if (weight > best || (weight === best && replica > (owner as string))) {
       owner = replica;
       best = weight;

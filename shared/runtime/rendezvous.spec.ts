@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { ownerOf } from './owners.rules.ts';
+import { ownerOf } from './rendezvous.ts';
 
 const users = Array.from({ length: 9_000 }, (_, n) => `user-${n}`);
 const replicas = ['a3f0', 'b771', 'c0de'];

@@ -1,0 +1,75 @@
+import type { Server } from 'socket.io';
+import { Failure } from '../../shared/contracts/index.ts';
+import type { Connection } from '../../shared/fanout/adapter/engine.ts';
+import { Seat } from '../../shared/fanout/adapter/seat.ts';
+import type { Log } from '../../shared/runtime/log.ts';
+import type { GatewayMetrics } from '../core/metrics.ts';
+import { userRoom } from './events.ts';
+
+/** What is bounded per address, user or connection; labels of `trigate_limits_hit_total`. */
+export type SocketLimit =
+  | 'connections'
+  | 'sockets_per_user'
+  | 'rooms_per_socket'
+  | 'messages'
+  | 'running'
+  | 'message_size'
+  | 'unread_bytes'
+  | 'unread_time';
+export type LimitHit = (limit: SocketLimit) => void;
+
+export const limitHits =
+  (metrics: GatewayMetrics): LimitHit =>
+  (limit) =>
+    metrics.limitHit('socketio', limit);
+
+/** Bytes that may wait in this process for one connection, and milliseconds it may take none of them. */
+const maxQueuedBytes = 1_048_576;
+const maxStall = 30_000;
+
+/** Cuts whoever does not read before too much waits for it. */
+export function boundReaders(io: Server, hit: LimitHit, log: Pick<Log, 'warn'>): void {
+  const onCut = (reason: 'bytes' | 'time') => {
+    hit(`unread_${reason}`);
+    log.warn({ reason }, 'a client that did not read was cut');
+  };
+  io.engine.on('connection', (connection: Connection) => {
+    Seat.of(connection, { maxQueuedBytes, maxStall, onCut });
+    connection.on('close', (_reason: string, error?: unknown) => {
+      // Engine.IO has made an error of its own of the one of ws, which has a code.
+      if (error instanceof Error && error.message.includes('Max payload size exceeded')) hit('message_size');
+    });
+  });
+}
+
+/** At most so many sockets of one user at this gateway; 0 is no limit. */
+export class SocketsPerUser {
+  readonly #io: Server;
+  readonly #most: number;
+  readonly #hit: LimitHit;
+  /** Let in, and in the room of their user by the end of the turn, or gone. */
+  readonly #entering = new Map<string, Set<string>>();
+
+  constructor(io: Server, most: number, hit: LimitHit) {
+    this.#io = io;
+    this.#most = most;
+    this.#hit = hit;
+  }
+
+  /** @throws Failure LIMIT_EXCEEDED */
+  enter(userId: string, socketId: string): void {
+    if (this.#most === 0) return;
+    const entering = this.#entering.get(userId) ?? new Set<string>();
+    const there = this.#io.of('/').adapter.rooms.get(userRoom(userId)) ?? new Set<string>();
+    const joining = [...entering].filter((id) => !there.has(id)).length;
+    if (there.size + joining >= this.#most) {
+      this.#hit('sockets_per_user');
+      throw new Failure('LIMIT_EXCEEDED', `A user has at most ${this.#most} connections here`);
+    }
+    this.#entering.set(userId, entering.add(socketId));
+    setImmediate(() => {
+      entering.delete(socketId);
+      if (entering.size === 0 && this.#entering.get(userId) === entering) this.#entering.delete(userId);
+    });
+  }
+}

@@ -1,0 +1,63 @@
+import { LRUCache } from 'lru-cache';
+import type { Call } from '../../shared/contracts/index.ts';
+import type { EventEnvelope } from '../../shared/fanout/bus.ts';
+import type { Principal } from '../../shared/runtime/principal.ts';
+import { reached } from './reached.ts';
+import { recoveryMs } from './recovery.adapter.ts';
+
+const maxNames = 10_000;
+/** Rooms that are asked about for one connection, and at the same time; who was in more begins anew. */
+const maxAsked = 200;
+const atOnce = 20;
+/** A room is renamed no more often than this while somebody is away. */
+const maxHops = 8;
+
+/**
+ * Whether whoever comes back may still be in the rooms that it was in. Asked are those that were made private or got
+ * another name while it may have been away; by a gateway that has not been there for so long, all.
+ */
+export class ReturnGuard {
+  readonly #callAs: (principal: Principal) => Call;
+  readonly #startedAt = Date.now();
+  /** What such rooms are called now, by the names that sessions may know. */
+  readonly #names = new LRUCache<string, string>({ max: maxNames, ttl: recoveryMs + 30_000, perf: Date });
+
+  constructor(callAs: (principal: Principal) => Call) {
+    this.#callAs = callAs;
+  }
+
+  heard({ body }: EventEnvelope): void {
+    const { name, previousName, private: isPrivate } = body.details as Record<string, unknown>;
+    if (body.domain !== 'rooms' || typeof name !== 'string') return;
+    if (typeof previousName === 'string') this.#names.set(previousName, name);
+    // Last: a room that gets back a name that it had is not one that is called otherwise.
+    if (isPrivate === true) this.#names.set(name, name);
+    else this.#names.delete(name);
+  }
+
+  /** @param rooms their names @throws Failure where nobody can say */
+  async mayReturn(principal: Principal, rooms: readonly string[]): Promise<boolean> {
+    const asked = this.#knowsAll ? rooms.filter((room) => this.#names.has(room)) : rooms;
+    if (asked.length > maxAsked) return false;
+    const call = this.#callAs(principal);
+    for (let from = 0; from < asked.length; from += atOnce) {
+      const some = asked.slice(from, from + atOnce);
+      await Promise.all(some.map((room) => reached(() => call('rooms.enter', { entity: this.#nameOf(room) }))));
+    }
+    return true;
+  }
+
+  get #knowsAll(): boolean {
+    return Date.now() - this.#startedAt > recoveryMs && this.#names.size < maxNames;
+  }
+
+  #nameOf(room: string): string {
+    let name = room;
+    for (let hops = 0; hops < maxHops; hops += 1) {
+      const next = this.#names.get(name);
+      if (next === undefined || next === name) return name;
+      name = next;
+    }
+    return name;
+  }
+}

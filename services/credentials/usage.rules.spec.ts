@@ -1,0 +1,111 @@
+import { describe, expect, test } from '@jest/globals';
+import fc from 'fast-check';
+import { block, type Priority, take, type Usage } from './usage.rules.ts';
+
+const minute = 60_000;
+const hour = 3_600_000;
+const start = 1_800_000_000_000;
+const none: Usage = { uses: [], blocks: [] };
+
+/** Asks in order; the usage afterwards and what each asking was answered. */
+function ask(asked: { at: number; device?: string; command?: string; priority?: Priority }[], factor = 1) {
+  let usage = none;
+  const waits: number[] = [];
+  for (const { at, device = 'a', command = 'x', priority = 'stream' } of asked) {
+    const answer = take(usage, { device, command }, priority, start + at, factor);
+    waits.push(typeof answer === 'number' ? answer : 0);
+    if (typeof answer !== 'number') usage = answer;
+  }
+  return { usage, waits };
+}
+const passed = (waits: number[]) => waits.filter((wait) => wait === 0).length;
+const spread = (count: number) =>
+  Array.from({ length: count }, (_, n) => ({ at: n, device: `d${n}`, command: `c${n % 2}` }));
+
+describe('commands to Google', () => {
+  test('are ten a minute, whatever the devices', () => {
+    const { usage, waits } = ask(spread(12));
+    expect(passed(waits)).toBe(10);
+    expect(waits[10]).toBe(minute + 1_000 - 10);
+    expect(take(usage, { device: 'x', command: 'y' }, 'stream', start + minute + 1_001, 1)).not.toEqual(
+      expect.any(Number),
+    );
+  });
+
+  test('are five a minute of one kind to one device', () => {
+    const { waits } = ask(Array.from({ length: 6 }, (_, n) => ({ at: n })));
+    expect(waits).toEqual([0, 0, 0, 0, 0, minute + 1_000 - 5]);
+  });
+
+  test('are a hundred an hour to one device', () => {
+    const every = 12_000;
+    const asked = Array.from({ length: 101 }, (_, n) => ({ at: n * every * 2, command: `c${n % 4}` }));
+    const { waits } = ask(asked);
+    expect(passed(waits)).toBe(100);
+    expect(waits[100]).toBe(hour + 1_000 - 100 * every * 2);
+  });
+
+  test('for pictures leave room for streams', () => {
+    const pictures = spread(6).map((one) => ({ ...one, priority: 'background' as const }));
+    const { waits } = ask([...pictures, ...spread(12).map((one) => ({ ...one, at: one.at + 10 }))]);
+    expect(passed(waits.slice(0, 6))).toBe(4);
+    expect(passed(waits.slice(6))).toBe(6);
+  });
+
+  test('come faster where the project is allowed more', () => {
+    expect(ask(spread(12), 60).waits[10]).toBe(Math.ceil((minute + 1_000) / 60 - 10));
+  });
+
+  test('are forgotten after an hour', () => {
+    const { usage } = ask([{ at: 0 }, { at: hour + 2_000 }]);
+    expect(usage.uses).toHaveLength(1);
+  });
+
+  test('never exceed a window of Google, whenever it begins', () => {
+    const asking = fc.array(
+      fc.record({
+        at: fc.integer({ min: 0, max: 200_000 }),
+        device: fc.constantFrom('a', 'b', 'c'),
+        command: fc.constantFrom('x', 'y'),
+      }),
+      { maxLength: 80 },
+    );
+    fc.assert(
+      fc.property(asking, (asked) => {
+        const { usage } = ask(asked.sort((a, b) => a.at - b.at));
+        for (const { at } of usage.uses) {
+          const within = usage.uses.filter((use) => use.at >= at && use.at < at + minute);
+          expect(within.length).toBeLessThanOrEqual(10);
+          const same = within.filter(({ device, command }) => device === 'a' && command === 'x');
+          expect(same.length).toBeLessThanOrEqual(5);
+        }
+      }),
+    );
+  });
+});
+
+describe('after Google said that it is too much', () => {
+  test('the device rests a minute, then two, at most an hour', () => {
+    let usage = none;
+    const rests: number[] = [];
+    for (let n = 0; n < 8; n += 1) {
+      usage = block(usage, 'a', start, 1);
+      rests.push((usage.blocks[0]?.until as number) - start);
+    }
+    expect(rests.map((ms) => ms / minute)).toEqual([1, 2, 4, 8, 16, 32, 60, 60]);
+  });
+
+  test('other devices go on, and it does so itself afterwards', () => {
+    const usage = block(none, 'a', start, 1);
+    const asking = (device: string, at: number) => take(usage, { device, command: 'x' }, 'stream', start + at, 1);
+    expect(asking('a', 1)).toBe(minute - 1);
+    expect(asking('b', 1)).toMatchObject({ uses: [{ device: 'b' }] });
+    expect(asking('a', minute)).toMatchObject({ uses: [{ device: 'a' }] });
+  });
+
+  test('an hour without another one starts anew', () => {
+    const usage = block(none, 'a', start, 1);
+    const later = take(usage, { device: 'a', command: 'x' }, 'stream', start + hour + minute + 1, 1) as Usage;
+    expect(later.blocks).toEqual([]);
+  });
+});

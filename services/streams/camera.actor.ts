@@ -1,0 +1,295 @@
+import { type EventDetails, Failure } from '../../shared/contracts/index.ts';
+import type { Log } from '../../shared/runtime/log.ts';
+import { change } from '../../shared/store/change.ts';
+import type { Emit } from '../deps.ts';
+import {
+  decide,
+  extensionRetry,
+  failedStart,
+  feedKind,
+  granted,
+  maxFailedExtensions,
+  placeholderDue,
+  placeholderOf,
+} from './camera.rules.ts';
+import { feedName } from './media/index.ts';
+import type { Ownership } from './ownership.ts';
+import type { Paths } from './paths.ts';
+import type { Pictures } from './pictures/pictures.ts';
+import { type Opened, Refused, type Sessions } from './sessions.ts';
+import { type CameraStream, type Feed, feedsOf, type StreamsStore } from './streams.store.ts';
+
+/** Steps of one camera in a row before others have their turn. */
+const maxSteps = 12;
+const pauseWithoutServerMs = 1_000;
+
+export interface ActorDeps {
+  store: Pick<StreamsStore, 'streams' | 'viewings'>;
+  ownership: Ownership;
+  sessions: Sessions;
+  paths: Paths;
+  pictures: Pick<Pictures, 'show' | 'hide'>;
+  emit: Emit;
+  log: Log;
+}
+
+/** Another process owns the camera by now. */
+class Fenced extends Error {
+  override readonly name = 'Fenced';
+}
+
+type Patch = Partial<CameraStream>;
+
+/**
+ * What the owner of a camera does: it looks at the record, decides (`camera.rules.ts`), acts, and looks again. Whatever
+ * has to survive is in the record before the media server hears of it, so the next owner goes on from there.
+ */
+export class CameraActor {
+  readonly #deps: ActorDeps;
+
+  constructor(deps: ActorDeps) {
+    this.#deps = deps;
+  }
+
+  /** @returns milliseconds until the next look; null for none */
+  async run(camera: string): Promise<number | null> {
+    const { store, ownership } = this.#deps;
+    try {
+      for (let steps = 0; steps < maxSteps; steps += 1) {
+        const stream = await store.streams.get(camera);
+        if (!stream || !ownership.holds(stream)) break;
+        const wait = await this.#step(stream);
+        if (wait !== 'again') return this.#picture(stream, wait);
+        if (steps === maxSteps - 1) return 0;
+      }
+    } catch (error) {
+      if (!(error instanceof Fenced) && !isGone(error)) throw error;
+    }
+    this.#deps.pictures.hide(camera);
+    return null;
+  }
+
+  /** Shows or hides the picture that stands for the camera. @returns when to look again, as `run` does */
+  #picture(stream: CameraStream, wait: number | null): number | null {
+    const { pictures, paths } = this.#deps;
+    const now = Date.now();
+    const name = placeholderOf(stream, now);
+    const target = name && paths.pictureTarget(stream);
+    if (name && target) pictures.show(stream.id, target, name);
+    else pictures.hide(stream.id);
+    const due = placeholderDue(stream, now);
+    return due === null ? wait : Math.min(wait ?? Number.POSITIVE_INFINITY, due - now);
+  }
+
+  /** @returns 'again', or milliseconds to rest for, null: until something happens */
+  async #step(stream: CameraStream): Promise<number | null | 'again'> {
+    const now = Date.now();
+    const serverLives = stream.server !== null && this.#deps.paths.lives(stream.server);
+    const step = decide(stream, { now, serverLives });
+    switch (step.do) {
+      case 'rest':
+        return step.until === null ? null : Math.max(step.until - now, 1);
+      case 'place':
+        return this.#place(stream);
+      case 'remove':
+        await this.#remove(stream);
+        return null;
+      case 'start':
+        await this.#begin(stream, 'feed');
+        return 'again';
+      case 'replace':
+        await this.#begin(stream, 'next');
+        return 'again';
+      case 'extend':
+        await this.#extend(stream, stream.feed as Feed);
+        return 'again';
+      case 'promote':
+        await this.#promote(stream, stream.feed as Feed, stream.next as Feed);
+        return 'again';
+      case 'abandon':
+        await this.#end(stream, [stream.next as Feed], () => ({ next: null, ...failed(stream, silent) }));
+        return 'again';
+      case 'restart':
+        await this.#end(stream, [stream.feed as Feed], () => ({ feed: null, ...failed(stream, silent) }));
+        return 'again';
+      case 'doubt':
+        await this.#write(stream, () => ({ state: 'failed', problem: noPicture }));
+        return 'again';
+      case 'stop':
+        await this.#end(stream, feedsOf(stream), () => ({ feed: null, next: null, ...calm }));
+        return 'again';
+    }
+  }
+
+  /** A session that goes to another server is the same session, but WebRTC, which begins with the server's offer. */
+  async #place(stream: CameraStream): Promise<number | 'again'> {
+    const { paths } = this.#deps;
+    const server = await paths.choose(stream);
+    if (!server) {
+      const problem = 'No media server is reachable';
+      if (stream.problem !== problem) await this.#write(stream, () => ({ state: 'failed', problem }));
+      return pauseWithoutServerMs;
+    }
+    const now = new Date().toISOString();
+    const moved = (feed: Feed | null): Feed | null =>
+      feed && {
+        ...feed,
+        ready: false,
+        lostAt: null,
+        startedAt: now,
+        ...(feed.kind === 'google-webrtc' && { sealed: null, expiresAt: null, extendAt: null }),
+      };
+    const placed = await this.#write(stream, (current) => ({
+      server,
+      // Who waited on the lost server comes back within moments, or is not waited for.
+      demandedAt: current.demanded ? now : null,
+      publisher: null,
+      state: current.feed ? 'starting' : 'idle',
+      problem: null,
+      feed: moved(current.feed),
+      next: moved(current.next),
+    }));
+    // Who watched on the server of before does not any more.
+    if (stream.server !== null && stream.server !== server) {
+      await this.#deps.store.viewings.deleteMany({ camera: stream.id, server: stream.server });
+    }
+    for (const feed of feedsOf(stream)) {
+      if (feed.kind === 'google-webrtc') await this.#deps.sessions.close(stream, feed);
+    }
+    await paths.put(placed);
+    return 'again';
+  }
+
+  async #begin(stream: CameraStream, slot: 'feed' | 'next'): Promise<void> {
+    const { sessions, paths } = this.#deps;
+    const kind = feedKind(stream);
+    const name = feedName(stream.id, stream.fence, stream.feeds + 1);
+    let opened: Opened | null = null;
+    try {
+      if (kind !== 'google-webrtc') opened = await sessions.open(stream);
+    } catch (error) {
+      await this.#write(stream, () => failed(stream, error));
+      return;
+    }
+    const now = Date.now();
+    const feed: Feed = {
+      name,
+      kind,
+      sealed: opened && sessions.seal(stream, name, opened),
+      startedAt: new Date(now).toISOString(),
+      ...granted(now, opened?.expiresAt ?? null, Math.random()),
+      isExtendable: true,
+      ready: false,
+      lostAt: null,
+    };
+    const starting = slot === 'feed' ? { state: 'starting' as const, problem: null } : {};
+    const noted = this.#write(stream, (current) => ({ [slot]: feed, feeds: current.feeds + 1, ...starting }));
+    const begun = await noted.catch(async (error: unknown) => {
+      // Nobody knows of the session: it would only use up the camera.
+      await sessions.close(stream, feed);
+      throw error;
+    });
+    await paths.putFeed(begun, feed);
+  }
+
+  async #extend(stream: CameraStream, feed: Feed): Promise<void> {
+    const { sessions } = this.#deps;
+    let opened: Opened;
+    try {
+      opened = await sessions.extend(stream, feed);
+    } catch (error) {
+      return this.#notExtended(stream, feed, error);
+    }
+    const expiresAt = opened.expiresAt as string;
+    // On battery the end does not move on (Device Access, battery camera): another session has to take over.
+    const isExtendable = Date.parse(expiresAt) > Date.parse(feed.expiresAt as string);
+    await this.#writeFeed(stream, feed, {
+      sealed: sessions.seal(stream, feed.name, opened),
+      ...granted(Date.now(), expiresAt, Math.random()),
+      isExtendable,
+    });
+    await this.#tell(stream, 'extended', { name: stream.name, expiresAt });
+  }
+
+  async #notExtended(stream: CameraStream, feed: Feed, error: unknown): Promise<void> {
+    const refused = error instanceof Refused ? error : new Refused('unavailable', messageOf(error), null);
+    const isLost = refused.reason === 'session-lost' || refused.reason === 'gone';
+    await this.#writeFeed(stream, feed, {
+      failedExtensions: isLost ? maxFailedExtensions : feed.failedExtensions + 1,
+      isExtendable: feed.isExtendable && refused.reason !== 'unsupported',
+      extendAt: extensionRetry(Date.now(), feed.expiresAt as string, refused.retryAfterMs, Math.random()),
+    });
+    await this.#tell(stream, 'failed-extension', { name: stream.name, error: refused.message });
+  }
+
+  /** A session goes on whether or not its event can be stored. */
+  async #tell<E extends 'extended' | 'failed-extension'>(
+    { id }: CameraStream,
+    event: E,
+    details: EventDetails<'camera', E>,
+  ): Promise<void> {
+    const { emit, log } = this.#deps;
+    await emit('camera', event, id, details).catch((err) =>
+      log.warn({ err, camera: id, event }, 'an event was not stored'),
+    );
+  }
+
+  /** The old path goes at once: its forward would try to take its place back. */
+  #promote(stream: CameraStream, old: Feed, next: Feed): Promise<void> {
+    return this.#end(stream, [old], (current) => ({
+      feed: current.next?.name === next.name ? current.next : next,
+      next: null,
+      failures: 0,
+      retryAt: null,
+      problem: null,
+    }));
+  }
+
+  async #remove(stream: CameraStream): Promise<void> {
+    const { store, paths, ownership } = this.#deps;
+    await this.#end(stream, feedsOf(stream), () => ({ feed: null, next: null, ...calm }));
+    await paths.remove(stream, stream.path);
+    await store.viewings.deleteMany({ camera: stream.id });
+    const current = await store.streams.get(stream.id);
+    // Wanted again meanwhile: it begins anew.
+    if (current && ownership.holds(current) && !current.wanted) await store.streams.delete(stream.id, current.version);
+    ownership.forget(stream.id);
+  }
+
+  /** The record forgets the sessions first, so that nobody brings their paths back. */
+  async #end(stream: CameraStream, feeds: readonly Feed[], patch: (current: CameraStream) => Patch): Promise<void> {
+    const { paths, sessions } = this.#deps;
+    await this.#write(stream, patch);
+    for (const feed of feeds) {
+      await paths.remove(stream, feed.name);
+      await sessions.close(stream, feed);
+    }
+  }
+
+  #writeFeed(stream: CameraStream, feed: Feed, patch: Partial<Feed>): Promise<CameraStream> {
+    return this.#write(stream, (current) =>
+      current.feed?.name === feed.name ? { feed: { ...current.feed, ...patch } } : {},
+    );
+  }
+
+  /** Facts that others wrote meanwhile are kept. @throws Fenced where the camera is another's by now */
+  #write(stream: CameraStream, patch: (current: CameraStream) => Patch): Promise<CameraStream> {
+    return change(this.#deps.store.streams, stream.id, (current) => {
+      if (!this.#deps.ownership.holds(current)) throw new Fenced();
+      return patch(current);
+    });
+  }
+}
+
+const noPicture = 'The camera gives no picture';
+const silent = new Error(noPicture);
+const calm = { state: 'idle', problem: null, failures: 0, retryAt: null } as const;
+
+function failed(stream: CameraStream, why: unknown): Patch {
+  const refused = why instanceof Refused ? why : { message: messageOf(why) };
+  const state = stream.feed?.ready === true ? {} : { state: 'failed' as const };
+  return { ...failedStart(stream, refused, Date.now(), Math.random()), ...state };
+}
+
+const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 300);
+const isGone = (error: unknown): boolean => error instanceof Failure && error.type === 'NOT_FOUND';

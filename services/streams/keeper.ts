@@ -1,0 +1,110 @@
+import type { Log } from '../../shared/runtime/log.ts';
+import { ownerOf } from '../../shared/runtime/rendezvous.ts';
+import { change } from '../../shared/store/change.ts';
+import type { Collection } from '../../shared/store/collection.ts';
+import { everyOne } from '../../shared/store/every.ts';
+import type { Fleet, LivePath, MediaServer } from './media/index.ts';
+import type { Members } from './members.ts';
+import type { CameraStream, Feed } from './streams.store.ts';
+import type { ViewerTokens } from './viewer.tokens.ts';
+import type { Viewers } from './viewers.ts';
+
+/** Milliseconds between looks at what hooks should have told. */
+const tidyEveryMs = 10_000;
+/** Milliseconds a demand is believed without a reader: longer than the media server itself would wait. */
+const demandBoundMs = 45_000;
+
+export interface KeeperDeps {
+  fleet: Fleet;
+  members: Members;
+  streams: Collection<CameraStream>;
+  viewers: Viewers;
+  viewerTokens: ViewerTokens;
+  wake(camera: string): void;
+  log: Log;
+}
+
+type Paths = ReadonlyMap<string, LivePath>;
+
+/** A hook may be lost, a session may end unseen. For each media server one process looks after that. */
+export class Keeper {
+  readonly #deps: KeeperDeps;
+  #timer: NodeJS.Timeout | undefined;
+  #running: Promise<void> = Promise.resolve();
+  #isRunning = false;
+
+  constructor(deps: KeeperDeps) {
+    this.#deps = deps;
+  }
+
+  start(): void {
+    this.#timer = setInterval(() => this.#tidyAll(), tidyEveryMs);
+    this.#timer.unref();
+  }
+
+  async stop(): Promise<void> {
+    clearInterval(this.#timer);
+    await this.#running;
+  }
+
+  #tidyAll(): void {
+    if (this.#isRunning) return;
+    this.#isRunning = true;
+    const { fleet, members, viewers, viewerTokens, log } = this.#deps;
+    const mine = fleet.servers.filter(({ id, alive }) => alive && ownerOf(id, members.live()) === members.id);
+    const looks = mine.flatMap((server) => [viewers.tidy(server), this.#tidyStreams(server)]);
+    this.#running = Promise.allSettled([...looks, viewerTokens.forgetExpired()]).then((settled) => {
+      this.#isRunning = false;
+      for (const one of settled) {
+        if (one.status === 'rejected') log.warn({ reason: String(one.reason) }, 'a look at a media server failed');
+      }
+    });
+  }
+
+  /** Records are read before the paths, and written only as they were read: a hook in between wins. */
+  async #tidyStreams(server: MediaServer): Promise<void> {
+    const records = await everyOne(this.#deps.streams, { server: server.id });
+    const paths: Paths = new Map((await server.api.paths()).map((path) => [path.name, path]));
+    for (const one of records) {
+      await this.#tidyFeeds(one, paths);
+      await this.#tidyState(one.id, paths);
+      await this.#tidyDemand(one, paths);
+    }
+  }
+
+  /** Whether the camera delivers. */
+  async #tidyFeeds(stream: CameraStream, paths: Paths): Promise<void> {
+    const now = new Date().toISOString();
+    const told = (feed: Feed | null): Feed | null => {
+      const ready = feed !== null && paths.get(feed.name)?.available === true;
+      return feed && feed.ready !== ready ? { ...feed, ready, lostAt: ready ? null : now } : feed;
+    };
+    const [feed, next] = [told(stream.feed), told(stream.next)];
+    if (feed === stream.feed && next === stream.next) return;
+    const recovered = feed?.ready && !stream.feed?.ready ? { failures: 0, retryAt: null } : {};
+    const { streams, wake } = this.#deps;
+    if (await streams.update(stream.id, stream.version, { feed, next, ...recovered })) wake(stream.id);
+  }
+
+  /** What `ready` and `notReady` of the viewer path should have told. */
+  async #tidyState(id: string, paths: Paths): Promise<void> {
+    const { streams } = this.#deps;
+    const current = await streams.get(id);
+    if (!current) return;
+    const { state, feed, path, version } = current;
+    const isLive = feed?.ready === true && paths.get(path)?.available === true;
+    if (isLive && state !== 'ready') await streams.update(id, version, { state: 'ready', problem: null });
+    if (!isLive && state === 'ready' && !feed) await streams.update(id, version, { state: 'idle', publisher: null });
+  }
+
+  async #tidyDemand({ id, path, demanded, demandedAt }: CameraStream, paths: Paths): Promise<void> {
+    const isWatched = (paths.get(path)?.readers.length ?? 0) > 0;
+    const bound = new Date(Date.now() - demandBoundMs).toISOString();
+    if (!demanded || isWatched || (demandedAt ?? '') > bound) return;
+    const { streams, wake } = this.#deps;
+    await change(streams, id, (current) =>
+      current.demandedAt === demandedAt ? { demanded: false, demandedAt: null } : {},
+    );
+    wake(id);
+  }
+}

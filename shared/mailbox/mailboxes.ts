@@ -1,0 +1,81 @@
+/** What is done for one key when it is woken. It never runs twice at once for the same key. */
+export type Step = (key: string) => Promise<void>;
+
+export interface MailboxOptions {
+  /** Steps that run at a time over all keys; the rest waits in order of waking. */
+  concurrency: number;
+  /** A step should settle its own errors; what escapes comes here. */
+  onError(key: string, error: unknown): void;
+}
+
+/**
+ * A serial mailbox per key. What wakes a key says only that something may have changed, so a mailbox holds one wake at
+ * most, however often it is woken: it cannot overflow, and a wake that comes during a step is followed by another step.
+ */
+export class Mailboxes {
+  readonly #step: Step;
+  readonly #options: MailboxOptions;
+  readonly #waiting = new Set<string>();
+  readonly #running = new Set<string>();
+  readonly #timers = new Map<string, NodeJS.Timeout>();
+  #stopped = false;
+  #idle: (() => void)[] = [];
+
+  constructor(step: Step, options: MailboxOptions) {
+    this.#step = step;
+    this.#options = options;
+  }
+
+  wake(key: string): void {
+    if (this.#stopped) return;
+    clearTimeout(this.#timers.get(key));
+    this.#timers.delete(key);
+    this.#waiting.add(key);
+    this.#drain();
+  }
+
+  /** Instead of any later time that was set before. `ms` beyond a day counts as a day. */
+  wakeIn(key: string, ms: number): void {
+    if (this.#stopped) return;
+    clearTimeout(this.#timers.get(key));
+    const timer = setTimeout(() => this.wake(key), Math.min(Math.max(ms, 0), 86_400_000));
+    timer.unref();
+    this.#timers.set(key, timer);
+  }
+
+  /** Forgets times that were set; a step that runs ends by itself. */
+  forget(key: string): void {
+    clearTimeout(this.#timers.get(key));
+    this.#timers.delete(key);
+    this.#waiting.delete(key);
+  }
+
+  /** Resolves when no step runs any more; none begins. */
+  async stop(): Promise<void> {
+    this.#stopped = true;
+    for (const timer of this.#timers.values()) clearTimeout(timer);
+    this.#timers.clear();
+    this.#waiting.clear();
+    if (this.#running.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
+  }
+
+  #drain(): void {
+    for (const key of this.#waiting) {
+      if (this.#running.size >= this.#options.concurrency) return;
+      if (!this.#running.has(key)) void this.#run(key);
+    }
+  }
+
+  async #run(key: string): Promise<void> {
+    this.#waiting.delete(key);
+    this.#running.add(key);
+    try {
+      await this.#step(key);
+    } catch (error) {
+      this.#options.onError(key, error);
+    }
+    this.#running.delete(key);
+    if (this.#running.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
+    this.#drain();
+  }
+}

@@ -1,0 +1,128 @@
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import type { Socket } from 'socket.io-client';
+import { eventually } from '../system/clients/wait.ts';
+import type { System } from '../system/system.ts';
+import { Cast, collect, type Heard, next } from './seeds/cast.ts';
+import { systems } from './seeds/systems.ts';
+
+/** Who hears what changes while connections are open. */
+describe.each(systems)('connections of %s', (_name, start) => {
+  let system: System;
+  let cast: Cast;
+  beforeAll(async () => {
+    system = await start();
+    cast = await Cast.of(system);
+  }, 60_000);
+  afterEach(() => cast?.closeSockets());
+  afterAll(() => system?.stop(), 30_000);
+
+  const everywhere = (person: { token: string }): Promise<Socket[]> =>
+    Promise.all(system.socketioUrls.map(() => cast.connect(person)));
+  const soon = <T>(ask: () => T, good: (value: T) => boolean, ms = 5_000) => eventually(async () => ask(), good, ms);
+
+  test('of a user who becomes an administrator hear what administrators hear, without coming again', async () => {
+    const person = await cast.stage.person();
+    const sockets = await everywhere(person);
+    const heard = sockets.map((socket) => collect(socket, 'users:created'));
+    const before = await cast.stage.person();
+    const began = performance.now();
+    await cast.stage.operator({
+      ...{ module: 'users', command: 'update', entity: person.id },
+      payload: { roles: ['admin', 'user'] },
+    });
+    let after = '';
+    await eventually(
+      async () => {
+        after = (await cast.stage.person()).id;
+        return heard.map((events) => events.length);
+      },
+      (counts) => counts.every((count) => count > 0),
+      10_000,
+    );
+    console.info(`a new administrator hears after ${(performance.now() - began).toFixed(0)} ms`);
+    const entities = heard.map((events) => events.map(({ entity }: Heard) => entity));
+    for (const each of entities) expect(each).not.toContain(before.id);
+    expect(after).not.toBe('');
+    for (const socket of sockets) {
+      expect(await socket.emitWithAck('admin_broadcast', { message: 'hello' })).toMatchObject({ message: 'hello' });
+    }
+    const named = sockets.map((socket) => next(socket, 'for-admins'));
+    await fetch(`${system.httpUrls[0]}/for-admins`, {
+      method: 'POST',
+      headers: { 'x-api-key': system.apiKey, 'content-type': 'application/json' },
+      body: JSON.stringify({ payload: 1, rooms: ['admin'] }),
+    });
+    expect(await Promise.all(named)).toEqual(sockets.map(() => 1));
+  });
+
+  test('that are in a room stay in it when it gets another name, whichever name they joined by', async () => {
+    const { user, stranger } = cast.people;
+    const [from, to] = [cast.room(), cast.room()];
+    const made = (await cast.stage.ok({ module: 'rooms', command: 'create', payload: { name: from } }, user)) as {
+      id: string;
+    };
+    const sockets = await everywhere(user);
+    for (const [at, socket] of sockets.entries()) {
+      await socket.emitWithAck('join_room', { room: at % 2 === 0 ? from : made.id });
+    }
+    const left = sockets.map((socket) => collect(socket, 'user_left'));
+    const joined = sockets.map((socket) => collect(socket, 'user_joined'));
+    const told = sockets.map((socket) => next(socket, 'rooms:updated'));
+    await cast.stage.ok({ module: 'rooms', command: 'update', entity: made.id, payload: { name: to } }, user);
+    for (const event of await Promise.all(told)) {
+      expect(event).toMatchObject({ entity: made.id, details: { name: to, previousName: from } });
+    }
+    const messages = sockets.map((socket) => collect(socket, 'new_message'));
+    const sender = await cast.connect(stranger);
+    await sender.emitWithAck('send_message', { room: made.id, message: 'by its id' });
+    await sender.emitWithAck('send_message', { room: to, message: 'by its name' });
+    await soon(
+      () => messages.map((all) => all.length),
+      (counts) => counts.every((count) => count === 2),
+    );
+    for (const all of messages)
+      expect(all.map(({ room, message }) => [room, message])).toEqual([
+        [to, 'by its id'],
+        [to, 'by its name'],
+      ]);
+    expect(left.flat()).toEqual([]);
+    expect(joined.flat().filter(({ room }) => room === to)).toEqual([]);
+
+    // The old name is free, and those who were in the room do not hear what is said there.
+    await sender.emitWithAck('join_room', { room: from });
+    await sender.emitWithAck('send_message', { room: from, message: 'another room' });
+    for (const socket of sockets) await socket.emitWithAck('ping');
+    expect(messages.map((all) => all.length)).toEqual(sockets.map(() => 2));
+
+    // They leave it by any of its names.
+    const names = [from, made.id, to];
+    for (const [at, socket] of sockets.entries()) {
+      expect(await socket.emitWithAck('leave_room', { room: names[at % 3] })).toMatchObject({ room: to });
+    }
+    await sender.emitWithAck('send_message', { room: to, message: 'to nobody' });
+    for (const socket of sockets) await socket.emitWithAck('ping');
+    expect(messages.map((all) => all.length)).toEqual(sockets.map(() => 2));
+  });
+
+  test('that are in a room which gets another name and becomes private are put out of it', async () => {
+    const { user, stranger } = cast.people;
+    const [from, to] = [cast.room(), cast.room()];
+    await cast.stage.ok({ module: 'rooms', command: 'create', payload: { name: from } }, user);
+    const [socket, other] = [await cast.connect(user), await cast.connect(stranger)];
+    for (const one of [socket, other]) await one.emitWithAck('join_room', { room: from });
+    const left = next(other, 'user_left');
+    await cast.stage.ok(
+      { module: 'rooms', command: 'update', entity: from, payload: { name: to, private: true } },
+      user,
+    );
+    expect(await left).toMatchObject({ room: to });
+    const [inside, outside] = [collect(socket, 'new_message'), collect(other, 'new_message')];
+    await socket.emitWithAck('send_message', { room: to, message: 'ours' });
+    await soon(
+      () => inside.length,
+      (count) => count === 1,
+    );
+    await other.emitWithAck('ping');
+    expect(outside).toEqual([]);
+  });
+});

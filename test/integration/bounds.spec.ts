@@ -1,0 +1,289 @@
+import type { Socket as TcpSocket } from 'node:net';
+import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { io, type Socket } from 'socket.io-client';
+import { eventually, within } from '../system/clients/wait.ts';
+import { metricsOf, sumOf } from '../system/metrics.ts';
+import type { System } from '../system/system.ts';
+import { Cast, type Heard, next } from './seeds/cast.ts';
+import { systems } from './seeds/systems.ts';
+
+const perUser = 6;
+const perAddress = 60;
+const env = {
+  SOCKETS_PER_USER: `${perUser}`,
+  RATE_LIMIT_CONNECTIONS: `${perAddress}`,
+  RATE_LIMIT_MESSAGES: '1200',
+  TRUST_PROXY: '1',
+};
+
+const text = 'y'.repeat(50_000);
+const tcpOf = (socket: Socket): TcpSocket =>
+  (socket.io.engine as unknown as { transport: { ws: { _socket: TcpSocket } } }).transport.ws._socket;
+
+describe.each(systems)('bounds of %s', (name, start) => {
+  let system: System;
+  let cast: Cast;
+  let addresses = 0;
+  /** Reads nothing from the beginning on, and little waits for it. */
+  let stalled: { since: number; end(): void } | undefined;
+  const ownAddress = (): string => {
+    addresses += 1;
+    return `10.0.0.${addresses}`;
+  };
+  beforeAll(async () => {
+    system = await start(env);
+    cast = await Cast.of(system);
+    stalled = await stall(system.socketioUrls.at(-1) as string);
+  }, 60_000);
+  afterEach(() => cast?.closeSockets());
+  afterAll(async () => {
+    stalled?.end();
+    await system?.stop();
+  }, 30_000);
+
+  const allHits = async (limit: string): Promise<number> =>
+    sumOf(await metricsOf(system.socketioUrls), 'trigate_limits_hit_total', { protocol: 'socketio', limit });
+  /** How often a limit was hit since now. */
+  async function counting(limit: string): Promise<() => Promise<number>> {
+    const before = await allHits(limit);
+    return async () => (await allHits(limit)) - before;
+  }
+
+  /** A connection to one gateway, from an address of its own where none is given. */
+  function open(url: string, token: string, from = ownAddress()): Socket {
+    const extraHeaders = { 'X-Forwarded-For': from };
+    const options = { forceNew: true, reconnection: false, transports: ['websocket'], auth: { token }, extraHeaders };
+    return cast.owned(io(url, options));
+  }
+  const outcome = (socket: Socket): Promise<string> =>
+    within(
+      new Promise((resolve) => {
+        socket.once('system:welcome', () => resolve('in'));
+        socket.once('connect_error', (error) => resolve((error as Error & { data: { code: string } }).data.code));
+      }),
+      'the end of a handshake',
+    );
+  const connect = async (token: string, url = system.socketioUrls[0] as string): Promise<Socket> => {
+    const socket = open(url, token);
+    expect(await outcome(socket)).toBe('in');
+    return socket;
+  };
+
+  test('a user has so many connections at a gateway, also where they come at once', async () => {
+    const hits = await counting('sockets_per_user');
+    const person = await cast.stage.person();
+    const [url] = system.socketioUrls as [string];
+    const sockets = Array.from({ length: perUser + 4 }, () => open(url, person.token));
+    const outcomes = await Promise.all(sockets.map(outcome));
+    expect(outcomes.filter((one) => one === 'in')).toHaveLength(perUser);
+    expect(outcomes.filter((one) => one === 'LIMIT_EXCEEDED')).toHaveLength(4);
+    expect(await hits()).toBe(4);
+    const [first] = sockets.filter(({ connected }) => connected) as [Socket];
+    first.close();
+    await eventually(
+      () => outcome(open(url, person.token)),
+      (one) => one === 'in',
+      5_000,
+    );
+  });
+
+  test('an address opens so many connections a minute over all gateways', async () => {
+    const hits = await counting('connections');
+    const [outcomes, from]: [string[], string] = [[], ownAddress()];
+    const gateways = system.socketioUrls;
+    const most = perAddress * (1 + (gateways.length - 1) / 20) + 2 * gateways.length;
+    for (let n = 0; n < most + gateways.length; n += 1) {
+      outcomes.push(await outcome(open(gateways[n % gateways.length] as string, 'no token', from)));
+    }
+    const refused = outcomes.filter((one) => one === 'RATE_LIMITED').length;
+    expect(outcomes.length - refused).toBeGreaterThanOrEqual(perAddress);
+    expect(outcomes.length - refused).toBeLessThanOrEqual(most);
+    expect(outcomes.slice(-gateways.length)).toEqual(gateways.map(() => 'RATE_LIMITED'));
+    expect(await hits()).toBe(refused);
+  });
+
+  test('a connection joins so many rooms, and sends so many messages a minute', async () => {
+    const [rooms, messages] = [await counting('rooms_per_socket'), await counting('messages')];
+    const socket = await connect(cast.people.user.token);
+    for (let at = 0; at < 1_000; at += 50) {
+      const names = Array.from({ length: 50 }, (_, n) => `bound-${at + n}`);
+      await Promise.all(names.map((room) => socket.emitWithAck('join_room', { room })));
+    }
+    expect(await socket.emitWithAck('join_room', { room: 'one more' })).toMatchObject({ code: 'LIMIT_EXCEEDED' });
+    expect(await rooms()).toBe(1);
+    const answers: Heard[] = [];
+    for (let n = 0; n < 200; n += 1) answers.push(await socket.emitWithAck('leave_room', { room: 'none' }));
+    const limited = answers.filter(({ code }) => code === 'RATE_LIMITED');
+    expect(limited).toHaveLength(1);
+    expect(limited[0].retryAfter).toBeGreaterThan(0);
+    expect(await messages()).toBe(1);
+  });
+
+  test('a connection has so many requests under way', async () => {
+    const hits = await counting('running');
+    const socket = await connect(cast.people.user.token);
+    const request = (n: number) => ({ command: 'list', module: 'rooms', requestId: `r${n}` });
+    const answers = await Promise.all(Array.from({ length: 150 }, (_, n) => socket.emitWithAck('request', request(n))));
+    const limited = answers.filter(({ error }) => error?.code === 'RATE_LIMITED').length;
+    expect(limited).toBeGreaterThan(0);
+    expect(limited).toBeLessThanOrEqual(50);
+    expect(await hits()).toBe(limited);
+  });
+
+  test('a message has so many bytes', async () => {
+    const hits = await counting('message_size');
+    const socket = await connect(cast.people.user.token);
+    const long = (bytes: number) => ({ to: cast.people.user.id, message: 'x'.repeat(bytes) });
+    expect(await socket.emitWithAck('send_message', long(1_100_000))).toMatchObject({ code: 'PAYLOAD_TOO_LARGE' });
+    expect(await hits()).toBe(1);
+    const gone = next(socket, 'disconnect');
+    socket.emit('send_message', long(2_200_000));
+    await gone;
+    await eventually(hits, (count) => count === 2, 5_000);
+  });
+
+  test('an event of almost 1 MB reaches every gateway, and one that is too large is refused', async () => {
+    const sockets = await Promise.all(system.socketioUrls.map((url) => connect(cast.people.stranger.token, url)));
+    const room = cast.room();
+    for (const socket of sockets) await socket.emitWithAck('join_room', { room });
+    const heard = Promise.all(sockets.map((socket) => next(socket, 'flood')));
+    await push(room, { text: 'y'.repeat(999_000) });
+    expect((await heard).map(({ text }) => text.length)).toEqual(sockets.map(() => 999_000));
+    const refused = await post(room, { text: 'y'.repeat(1_000_000) });
+    expect([refused.status, await refused.json()]).toMatchObject([413, { code: 'PAYLOAD_TOO_LARGE' }]);
+    // Numbers are longer when they are written out.
+    const grows = await post(room, Array(100_000).fill(0), (body) => body.replaceAll(/0(?=[,\]])/g, '9e20'));
+    expect(grows.status).toBe(system.nats ? 413 : 200);
+  });
+
+  test('who stops reading is cut before much waits for it, and the others do not notice', async () => {
+    const hits = await counting('unread_bytes');
+    const room = cast.room();
+    const stuck = await connect(cast.people.stranger.token);
+    await stuck.emitWithAck('join_room', { room });
+    const readers: Socket[] = [];
+    const latencies: number[] = [];
+    const heard = new Map<Socket, number[]>();
+    for (const url of [...system.socketioUrls, ...system.socketioUrls]) {
+      const socket = await connect(cast.people.user.token, url);
+      await socket.emitWithAck('join_room', { room });
+      const numbers: number[] = [];
+      heard.set(socket, numbers);
+      socket.on('flood', ({ n, at }: Heard) => {
+        numbers.push(n);
+        latencies.push(performance.now() - at);
+      });
+      readers.push(socket);
+    }
+    const [gateway] = system.socketioUrls as [string];
+    const before = await waitingAt(gateway);
+    const held = async () => (await waitingAt(gateway)) - before;
+    const began = performance.now();
+    const tcp = tcpOf(stuck);
+    tcp.pause();
+    let [sent, most] = [0, 0];
+    while ((await hits()) === 0) {
+      if (sent > 2_000) throw new Error('100 MB were sent and nobody was cut');
+      for (let more = 0; more < 10; more += 1) {
+        await push(room, { n: sent, at: performance.now(), text });
+        sent += 1;
+      }
+      most = Math.max(most, await held());
+    }
+    const cutAfter = performance.now() - began;
+    // Paused, it would not learn that it was cut.
+    tcp.destroy();
+    for (let more = 0; more < 20; more += 1) await push(room, { n: sent++, at: performance.now(), text });
+    for (const numbers of heard.values()) {
+      await eventually(
+        async () => numbers.length,
+        (count) => count === sent,
+        5_000,
+      );
+      expect(numbers).toEqual(Array.from({ length: sent }, (_, n) => n));
+    }
+    const p99 = latencies.sort((a, b) => a - b)[Math.floor(latencies.length * 0.99)] ?? 0;
+    const megabytes = (bytes: number) => (bytes / 1_048_576).toFixed(1);
+    console.info(
+      `${name}: cut after ${megabytes(sent * text.length)} MB and ${(cutAfter / 1_000).toFixed(1)} s; ` +
+        `${readers.length} others: p99 ${p99.toFixed(1)} ms; ${megabytes(most)} MB waited for it at most`,
+    );
+    expect(p99).toBeLessThan(1_000);
+    // Its own and, for a moment, what the others are just being sent.
+    expect(most).toBeLessThan(1_048_576 + readers.length * text.length);
+    await eventually(held, (bytes) => bytes < text.length, 5_000);
+    expect(cutAfter).toBeLessThan(30_000);
+    expect(readers.every(({ connected }) => connected)).toBe(true);
+    expect(await hits()).toBe(1);
+  }, 60_000);
+
+  // Over several gateways nobody comes back yet.
+  if (name === 'one process')
+    test('who was away and missed too much begins anew', async () => {
+      const { user, stranger } = cast.people;
+      const [socket, sender] = [await connect(user.token), await connect(stranger.token)];
+      const room = cast.room();
+      await socket.emitWithAck('join_room', { room });
+      const heard = next(socket, 'flood');
+      await push(room, { n: 1 });
+      await heard;
+      const gone = next(socket, 'disconnect');
+      socket.io.engine.close();
+      await gone;
+      for (let n = 0; n < 12; n += 1) await push(room, { text });
+      await sender.emitWithAck('ping');
+      const failed = next(socket, 'system:state_recovery_failed');
+      const flood: unknown[] = [];
+      socket.on('flood', (data) => flood.push(data));
+      socket.connect();
+      await failed;
+      await socket.emitWithAck('ping');
+      expect([flood, socket.recovered]).toEqual([[], false]);
+    });
+
+  test('who takes nothing is cut within 30 s, however little waits', async () => {
+    const { since } = stalled as NonNullable<typeof stalled>;
+    await eventually(
+      () => allHits('unread_time'),
+      (count) => count === 1,
+      40_000,
+    );
+    const seconds = (performance.now() - since) / 1_000;
+    console.info(`${name}: a client that took nothing was cut after ${seconds.toFixed(1)} s`);
+    expect(seconds).toBeLessThan(34);
+  }, 45_000);
+
+  const waitingAt = async (url: string) => sumOf(await metricsOf([url]), 'trigate_unread_bytes');
+
+  /** What the system takes for itself is sent first, then a little that waits in the process. */
+  async function stall(url: string) {
+    const room = cast.room();
+    const extraHeaders = { 'X-Forwarded-For': ownAddress() };
+    const auth = { token: cast.people.admin.token };
+    const socket = io(url, { forceNew: true, reconnection: false, transports: ['websocket'], auth, extraHeaders });
+    await next(socket, 'system:welcome');
+    await socket.emitWithAck('join_room', { room });
+    const tcp = tcpOf(socket);
+    tcp.pause();
+    for (let calm = 0; calm < 2; calm += (await waitingAt(url)) > 0 ? 1 : 0) {
+      if (calm === 0) await push(room, { text });
+    }
+    return {
+      since: performance.now(),
+      end() {
+        tcp.destroy();
+        socket.close();
+      },
+    };
+  }
+
+  const post = (room: string, data: object, write = (body: string) => body) =>
+    fetch(`${system.httpUrls[0]}/api/room`, {
+      method: 'POST',
+      headers: { 'x-api-key': system.apiKey, 'content-type': 'application/json' },
+      body: write(JSON.stringify({ room, event: 'flood', data })),
+    });
+  async function push(room: string, data: object): Promise<void> {
+    expect((await post(room, data)).status).toBe(200);
+  }
+});
