@@ -1,6 +1,8 @@
+import type { Socket as NodeSocket } from 'node:net';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import { io, type Socket } from 'socket.io-client';
 import { eventually } from '../system/clients/wait.ts';
+import { metricsOf, sumOf } from '../system/metrics.ts';
 import type { System } from '../system/system.ts';
 import { Cast, collect, type Heard, isoDate, named, next } from './seeds/cast.ts';
 import { systems } from './seeds/systems.ts';
@@ -36,6 +38,26 @@ async function roaming(token: string): Promise<{ socket: Socket; cut(): Promise<
       home = (home + 1) % urls.length;
       Object.assign(socket.io, { uri: urls[home] });
       socket.connect();
+    },
+  };
+}
+/** Cuts a connection and waits until its gateway knows: until then the client is still in its rooms there. */
+async function cutAndNoticed(cut: () => Promise<void>): Promise<void> {
+  const connections = async () => sumOf(await metricsOf(system.socketioUrls), 'socket_server_active_connections');
+  const before = await connections();
+  await cut();
+  await eventually(connections, (count) => count < before, 5_000);
+}
+/** As where a network is gone and nobody has noticed: what is sent to the client is written, and never read. */
+function stopReading(socket: Socket): { cut(): Promise<void> } {
+  const { ws } = socket.io.engine.transport as unknown as { ws: { _socket: NodeSocket } };
+  const { _socket: network } = ws;
+  network.pause();
+  return {
+    async cut() {
+      const gone = next(socket, 'disconnect');
+      network.destroy();
+      await gone;
     },
   };
 }
@@ -230,7 +252,7 @@ describe.each(systems)('over %s, a connection that comes back', (_name, start) =
       const { id, name } = await cast.stage.room({}, 'admin');
       for (const one of [socket, admin]) await one.emitWithAck('join_room', { room: name });
       const heard = collect(socket, 'new_message');
-      await cut();
+      await cutAndNoticed(cut);
       const told = next(admin, 'rooms:updated');
       const payload = { ...more, private: true };
       await cast.stage.ok({ module: 'rooms', command: 'update', entity: id, payload });
@@ -253,7 +275,7 @@ describe.each(systems)('over %s, a connection that comes back', (_name, start) =
     const admin = await cast.connect(cast.people.admin);
     const { id, name } = await cast.stage.room({ members: [userId] }, 'admin');
     for (const one of [socket, admin]) await one.emitWithAck('join_room', { room: name });
-    await cut();
+    await cutAndNoticed(cut);
     const told = next(admin, 'rooms:updated');
     await cast.stage.ok({ module: 'rooms', command: 'update', entity: id, payload: { private: true } });
     await told;
@@ -263,6 +285,24 @@ describe.each(systems)('over %s, a connection that comes back', (_name, start) =
     back();
     await recovered;
     expect(await message).toMatchObject({ message: 'among us' });
+  });
+
+  test('hears that it is out of a room that was made private before anybody knew that it is gone', async () => {
+    const { socket, back } = await roaming(cast.people.user.token);
+    const admin = await cast.connect(cast.people.admin);
+    const { id, name } = await cast.stage.room({}, 'admin');
+    for (const one of [socket, admin]) await one.emitWithAck('join_room', { room: name });
+    const heard = [collect(socket, 'user_left'), collect(socket, 'new_message')];
+    const unread = stopReading(socket);
+    const out = next(admin, 'user_left');
+    await cast.stage.ok({ module: 'rooms', command: 'update', entity: id, payload: { private: true } });
+    await out;
+    await admin.emitWithAck('send_message', { room: id, message: 'among us' });
+    await unread.cut();
+    const recovered = next(socket, 'system:state_recovered');
+    back();
+    await recovered;
+    expect(heard).toEqual([[expect.objectContaining({ room: name })], []]);
   });
 
   test('after its user was revoked is refused', async () => {
