@@ -4,6 +4,7 @@ import type { Connection } from '../../shared/fanout/adapter/engine.ts';
 import { Seat } from '../../shared/fanout/adapter/seat.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 import type { GatewayMetrics } from '../core/metrics.ts';
+import type { SocketsElsewhere } from './elsewhere.ts';
 import { userRoom } from './events.ts';
 
 /** What is bounded per address, user or connection; labels of `trigate_limits_hit_total`. */
@@ -42,29 +43,36 @@ export function boundReaders(io: Server, hit: LimitHit, log: Pick<Log, 'warn'>):
   });
 }
 
-/** At most so many sockets of one user at this gateway; 0 is no limit. */
+/** At most so many sockets of one user, here and, as far as this gateway has heard, elsewhere; 0 is no limit. */
 export class SocketsPerUser {
   readonly #io: Server;
   readonly #most: number;
   readonly #hit: LimitHit;
+  readonly #elsewhere: Pick<SocketsElsewhere, 'count'>;
   /** Let in, and in the room of their user by the end of the turn, or gone. */
   readonly #entering = new Map<string, Set<string>>();
 
-  constructor(io: Server, most: number, hit: LimitHit) {
+  constructor(io: Server, most: number, hit: LimitHit, elsewhere: Pick<SocketsElsewhere, 'count'>) {
     this.#io = io;
     this.#most = most;
     this.#hit = hit;
+    this.#elsewhere = elsewhere;
   }
 
-  /** @throws Failure LIMIT_EXCEEDED */
-  enter(userId: string, socketId: string): void {
+  /**
+   * `recovered`: it is in the room of its user already, and takes the place it had. That may have been at a gateway
+   * that died and still counts, so what is elsewhere does not keep it out.
+   * @throws Failure LIMIT_EXCEEDED
+   */
+  enter(userId: string, socketId: string, recovered = false): void {
     if (this.#most === 0) return;
     const entering = this.#entering.get(userId) ?? new Set<string>();
     const there = this.#io.of('/').adapter.rooms.get(userRoom(userId)) ?? new Set<string>();
     const joining = [...entering].filter((id) => !there.has(id)).length;
-    if (there.size + joining >= this.#most) {
+    const here = there.size + joining - (there.has(socketId) ? 1 : 0);
+    if (here + (recovered ? 0 : this.#elsewhere.count(userId)) >= this.#most) {
       this.#hit('sockets_per_user');
-      throw new Failure('LIMIT_EXCEEDED', `A user has at most ${this.#most} connections here`);
+      throw new Failure('LIMIT_EXCEEDED', `A user has at most ${this.#most} connections`);
     }
     this.#entering.set(userId, entering.add(socketId));
     setImmediate(() => {

@@ -42,7 +42,7 @@ export function handshake({ authenticator, countConnection, perUser, mayReturn, 
       const principal = token === undefined ? authenticator.nobody() : await authenticator.bearer(token);
       if (principal.kind === 'anonymous') throw new Failure('UNAUTHORIZED', 'A token is needed');
       if (socket.recovered) await assertSession(socket, principal, mayReturn);
-      perUser.enter(principal.id, socket.id);
+      perUser.enter(principal.id, socket.id, socket.recovered);
       socket.data.identity = { principal, token };
       next();
     } catch (error) {

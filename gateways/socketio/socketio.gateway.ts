@@ -15,6 +15,7 @@ import type { Dialect } from './dialects/dialect.ts';
 import { requestsDialect } from './dialects/requests.dialect.ts';
 import { roomsGuideDialect } from './dialects/rooms-guide.dialect.ts';
 import { serverApiDialect } from './dialects/server-api.dialect.ts';
+import { nothingElsewhere, socketsElsewhere } from './elsewhere.ts';
 import { broadcastEvent, userRoom } from './events.ts';
 import { socketioFanout, statusOf } from './fanout.ts';
 import { countedBy, handshake } from './handshake.ts';
@@ -67,7 +68,9 @@ export async function startSocketioGateway(deps: SocketioDeps): Promise<Socketio
   };
   const connections = await perMinuteOfAll(config.rateLimitConnections, 'socketio-connections', bus);
   const countConnection = countedBy(connections, config.trustProxy, limitHit);
-  const perUser = new SocketsPerUser(io, config.authStrategy === 'none' ? 0 : config.socketsPerUser, limitHit);
+  const most = config.authStrategy === 'none' ? 0 : config.socketsPerUser;
+  const elsewhere = most === 0 ? nothingElsewhere : await socketsElsewhere(io, most, bus);
+  const perUser = new SocketsPerUser(io, most, limitHit, elsewhere);
   io.use(handshake({ authenticator, countConnection, perUser, mayReturn, refused: metrics.refused }));
   const sessions = new Map<string, Session>();
   const renames = new Renames(io);
@@ -113,6 +116,7 @@ export async function startSocketioGateway(deps: SocketioDeps): Promise<Socketio
       await Promise.all([...sessions.values()].map((session) => session.idle(drainMs)));
       admin?.stop();
       await endConnections(io);
+      await elsewhere.stop();
       departures.close();
       await fanout.close();
       await presence.stop();

@@ -247,7 +247,7 @@ export const variables = {
     key: 'socketsPerUser',
     type: integer(0, 1_000_000, ' connections'),
     default: '100',
-    meaning: 'Socket.IO connections of one user at one gateway; 0 is no limit, as is `AUTH_STRATEGY=none`',
+    meaning: 'Socket.IO connections of one user over all gateways; 0 is no limit, as is `AUTH_STRATEGY=none`',
   }),
   RATE_LIMIT_CONNECTIONS: variable({
     key: 'rateLimitConnections',
