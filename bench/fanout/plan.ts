@@ -29,8 +29,8 @@ export const latencyRate = 200;
 const room = { name: 'one room of 400', clients: 400, rooms: 1 };
 const rooms = { name: '1,000 rooms of one', clients: 1_000, rooms: 1_000 };
 const cases: Record<'room' | 'rooms', Case> = {
-  room: { ...room, rates: [latencyRate, 400, 800, 1_600, 3_200, 4_800, 6_400] },
-  rooms: { ...rooms, rates: [latencyRate, 10_000, 20_000, 40_000, 60_000, 80_000, 100_000, 140_000] },
+  room: { ...room, rates: [latencyRate, 400, 600, 800, 1_200, 1_600, 2_400, 3_200, 4_800, 6_400] },
+  rooms: { ...rooms, rates: [latencyRate, 10_000, 20_000, 40_000, 60_000, 80_000, 100_000, 120_000, 140_000] },
 };
 const quickRates = {
   room: [latencyRate, 400, 1_600, 4_800],

@@ -1,3 +1,4 @@
+import type { Bar } from '../lib/report.ts';
 import { type FanoutSample, held } from './measure.ts';
 import type { MemorySample } from './memory.ts';
 import { latencyRate } from './plan.ts';
@@ -11,16 +12,10 @@ export interface FanoutRow {
   slow: FanoutSample;
   /** Absent where not even the lowest rate was held. */
   most: FanoutSample | undefined;
+  /** All rates that were held. */
+  held: readonly FanoutSample[];
   /** Highest deliveries per second beside the better of the two adapters for Redis. */
   toRedis: number | null;
-}
-
-export interface FanoutBar {
-  text: string;
-  ratio: number;
-  least: number;
-  passed: boolean;
-  disturbed: boolean;
 }
 
 const keyOf = (row: Pick<FanoutSample, 'case' | 'bytes' | 'gateways'>) => [row.case, row.bytes, row.gateways].join();
@@ -32,8 +27,9 @@ export function fanoutRows(samples: readonly FanoutSample[]): FanoutRow[] {
   const rows = [...groups.values()].map((group): FanoutRow => {
     const slow = group.find(({ asked }) => asked === latencyRate) ?? (group[0] as FanoutSample);
     const { case: name, bytes, gateways, contender } = slow;
-    const most = group.filter(held).toSorted((a, b) => b.deliveredPerSecond - a.deliveredPerSecond)[0];
-    return { case: name, bytes, gateways, contender, slow, most, toRedis: null };
+    const sustained = group.filter(held);
+    const most = sustained.toSorted((a, b) => b.deliveredPerSecond - a.deliveredPerSecond)[0];
+    return { case: name, bytes, gateways, contender, slow, most, held: sustained, toRedis: null };
   });
   return rows.map((row) => {
     const redis = rows.filter((other) => keyOf(other) === keyOf(row) && !isOurs(other.contender));
@@ -42,20 +38,73 @@ export function fanoutRows(samples: readonly FanoutSample[]): FanoutRow[] {
   });
 }
 
-/** What must hold: no fewer deliveries than the better of the adapters for Redis, in every case. */
-export function fanoutBars(rows: readonly FanoutRow[], mostForeign: number): FanoutBar[] {
-  return rows.flatMap((row) => {
-    if (!isOurs(row.contender) || row.toRedis === null) return [];
-    const foreign = Math.max(row.most?.foreign ?? 0, row.slow.foreign ?? 0);
-    return {
-      text: `${row.contender} to Redis, deliveries/s (${row.case}, ${row.bytes} B, ${row.gateways} gateways)`,
-      ratio: row.toRedis,
-      least: 1,
-      // They climb the same steps: what differs by less than a hundredth stands on the same one.
-      passed: Math.round(row.toRedis * 100) >= 100,
-      disturbed: foreign > mostForeign,
-    };
+/** Deliveries per second beside the better of the adapters for Redis, where all rooms are one and where they are many. */
+const leastToRedis = { one: 5, many: 1.5 };
+/** 50th percentile at the rate for latency: what differs by less cannot be told apart. */
+const mostLatency = 1.1;
+/** Gateways' CPU per delivery beside Redis' classic adapter, and of four gateways beside two. */
+const mostCpu = { toRedis: 0.5, fourToTwo: 1.1 };
+
+/** What must hold of our adapter, with and without recovery. */
+export function fanoutBars(rows: readonly FanoutRow[], mostForeign: number): Bar[] {
+  const other = (row: FanoutRow, change: Partial<Pick<FanoutRow, 'contender' | 'gateways'>>) =>
+    rows.find(
+      (one) => one.contender === (change.contender ?? row.contender) && keyOf(one) === keyOf({ ...row, ...change }),
+    );
+  const isDisturbed = (samples: readonly (FanoutSample | undefined)[]) =>
+    samples.some((sample) => (sample?.foreign ?? 0) > mostForeign);
+  return rows
+    .filter(({ contender }) => isOurs(contender))
+    .flatMap((row) => {
+      const bars: Bar[] = [];
+      const where = `${row.case}, ${row.bytes} B, ${row.gateways} gateways`;
+      const add = (
+        what: string,
+        ratio: number,
+        bar: Pick<Bar, 'least' | 'most'>,
+        samples: readonly (FanoutSample | undefined)[],
+      ) => {
+        // They climb the same steps: what differs by less than a hundredth stands on the same one.
+        const rounded = Math.round(ratio * 100) / 100;
+        const passed = rounded >= (bar.least ?? 0) && rounded <= (bar.most ?? Number.POSITIVE_INFINITY);
+        bars.push({
+          text: `${row.contender} ${what} (${where})`,
+          ratio,
+          ...bar,
+          passed,
+          disturbed: isDisturbed(samples),
+        });
+      };
+      const redis = other(row, { contender: 'redis' });
+      const isOne = row.case.startsWith('one room');
+      if (row.toRedis !== null) {
+        const least = isOne ? leastToRedis.one : leastToRedis.many;
+        add('to Redis, deliveries/s', row.toRedis, { least }, [row.most, redis?.most]);
+      }
+      if (redis && isOne) {
+        add('to Redis, p50', row.slow.p50 / redis.slow.p50, { most: mostLatency }, [row.slow, redis.slow]);
+      }
+      const compareCpu = (what: string, beside: FanoutRow | undefined, most: number) => {
+        const pair = beside && besideEachOther(row, beside);
+        if (pair) add(`${what} at ${pair.rate}/s`, pair.ratio, { most }, pair.samples);
+      };
+      if (!isOne) {
+        compareCpu('to Redis, CPU', redis, mostCpu.toRedis);
+        if (row.gateways === 4) compareCpu('to 2 gateways, CPU', other(row, { gateways: 2 }), mostCpu.fourToTwo);
+      }
+      return bars;
+    });
+}
+
+/** CPU per delivery at the highest rate that both held; undefined where there is none that tells. */
+function besideEachOther(row: FanoutRow, beside: FanoutRow) {
+  const pairs = row.held.flatMap((one) => {
+    const two = beside.held.find(({ asked }) => asked === one.asked);
+    return two?.gatewayMicros && one.gatewayMicros
+      ? [{ rate: one.asked, ratio: one.gatewayMicros / two.gatewayMicros, samples: [one, two] }]
+      : [];
   });
+  return pairs.toSorted((a, b) => b.rate - a.rate)[0];
 }
 
 type Cells = readonly string[];

@@ -24,8 +24,10 @@ export interface Row {
 
 export interface Bar {
   text: string;
+  /** Must not be below `least`, nor above `most`. */
   ratio: number;
-  least: number;
+  least?: number;
+  most?: number;
   passed: boolean;
   /** Whether others used the machine so much meanwhile that the ratio says little. */
   disturbed: boolean;
@@ -137,8 +139,8 @@ export function tableOf(rows: readonly Row[]): string {
 
 export const barLines = (bars: readonly Bar[]): string =>
   bars
-    .map(
-      ({ text, ratio, least, passed, disturbed }) =>
-        `${passed ? 'pass' : 'FAIL'}  ${ratio.toFixed(2)} × (at least ${least})  ${text}${disturbed ? ', disturbed' : ''}`,
-    )
+    .map(({ text, ratio, least, most, passed, disturbed }) => {
+      const bar = most === undefined ? `at least ${least}` : `at most ${most}`;
+      return `${passed ? 'pass' : 'FAIL'}  ${ratio.toFixed(2)} × (${bar})  ${text}${disturbed ? ', disturbed' : ''}`;
+    })
     .join('\n');

@@ -1,6 +1,6 @@
 import { parseArgs } from 'node:util';
 import { type Outcome, say } from '../lib/outcome.ts';
-import { machine } from '../lib/report.ts';
+import { barLines, machine } from '../lib/report.ts';
 import { changes, measureStreams, type StreamsSample } from './measure.ts';
 
 /** Calls per change with many cameras to those with the fewest. */
@@ -28,14 +28,12 @@ export async function streams(args: readonly string[]): Promise<Outcome> {
   const least = samples[0] as StreamsSample;
   const bars = samples.slice(1).map(({ cameras, perChangeMean }) => {
     const ratio = perChangeMean / least.perChangeMean;
-    return { text: `calls per change with ${cameras} cameras to ${least.cameras}`, ratio, passed: ratio <= most };
+    const text = `calls per change with ${cameras} cameras to ${least.cameras}`;
+    return { text, ratio, most, passed: ratio <= most, disturbed: false };
   });
-  const lines = bars.map(
-    ({ text, ratio, passed }) => `${passed ? 'pass' : 'FAIL'}  ${ratio.toFixed(2)} × (at most ${most})  ${text}`,
-  );
   return {
     name: 'streams',
-    figures: [table(samples, least), `\`\`\`text\n${lines.join('\n')}\n\`\`\``].join('\n\n'),
+    figures: [table(samples, least), `\`\`\`text\n${barLines(bars)}\n\`\`\``].join('\n\n'),
     results: { sizes, rounds, samples, bars },
     passed: bars.every(({ passed }) => passed),
     write: values.write,
