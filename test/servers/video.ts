@@ -6,7 +6,7 @@ import { type Running, start } from './process.ts';
 export interface PatternOptions {
   /** `320x240` unless given. */
   size?: string;
-  /** Pictures a second; 10 unless given. A keyframe comes each second. */
+  /** Pictures a second; 10 unless given. A keyframe comes each half second. */
   rate?: number;
   /** A tone beside the picture. */
   audio?: boolean;
@@ -41,7 +41,7 @@ export async function publishPattern(rtspUrl: string, options: PatternOptions = 
       args: [
         ...['-hide_banner', '-nostats', '-loglevel', 'error', '-progress', 'pipe:1', '-stats_period', '0.1'],
         ...['-re', '-f', 'lavfi', '-i', `testsrc=size=${size}:rate=${rate}`, ...sound],
-        ...['-pix_fmt', 'yuv420p', ...video, '-threads', '1', '-g', String(rate)],
+        ...['-pix_fmt', 'yuv420p', ...video, '-threads', '1', '-g', String(Math.ceil(rate / 2))],
         ...(audio ? ['-c:a', 'aac', '-b:a', '32k'] : []),
         ...sent,
       ],
@@ -53,16 +53,8 @@ export async function publishPattern(rtspUrl: string, options: PatternOptions = 
   }
 }
 
-const readOptions = [
-  '-fflags',
-  'nobuffer',
-  '-flags',
-  'low_delay',
-  '-probesize',
-  '200000',
-  '-analyzeduration',
-  '500000',
-];
+/** Without `nobuffer`, which throws away the pictures that were looked at first: of HLS, a whole segment. */
+const readOptions = ['-flags', 'low_delay', '-probesize', '200000', '-analyzeduration', '500000'];
 
 /**
  * Reads and decodes pictures from RTSP or HLS until `count` have come or `timeoutMs` are over.

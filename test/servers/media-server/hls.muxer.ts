@@ -24,7 +24,7 @@ const segment = /^segment\d{1,9}\.ts$/;
 /** Until the first segment is there: two keyframes must come. */
 const firstSegmentMs = 20_000;
 
-/** Cuts a path into HLS segments of about a second with an ffmpeg that copies, for as long as somebody fetches them. */
+/** Cuts a path into HLS segments of half a second, or what is between two keyframes, with an ffmpeg that copies, for as long as somebody fetches them. */
 export class HlsMuxer {
   readonly created = new Date().toISOString();
   readonly #options: MuxerOptions;
@@ -85,17 +85,9 @@ export class HlsMuxer {
   async #start(): Promise<boolean> {
     const { directory, url } = this.#options;
     await mkdir(directory, { recursive: true });
-    const input = [
-      '-rtsp_transport',
-      'tcp',
-      '-fflags',
-      'nobuffer',
-      '-probesize',
-      '200000',
-      '-analyzeduration',
-      '500000',
-    ];
-    const hls = ['-f', 'hls', '-hls_time', '1', '-hls_list_size', '7', '-hls_flags', 'delete_segments+temp_file'];
+    // The description tells the size: hardly anything has to be seen of the pictures, and what was seen is kept.
+    const input = ['-rtsp_transport', 'tcp', '-probesize', '200000', '-analyzeduration', '100000'];
+    const hls = ['-f', 'hls', '-hls_time', '0.5', '-hls_list_size', '7', '-hls_flags', 'delete_segments+temp_file'];
     const files = ['-hls_segment_filename', join(directory, 'segment%d.ts'), join(directory, playlist)];
     const args = [
       '-hide_banner',
