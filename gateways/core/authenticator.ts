@@ -127,6 +127,10 @@ export async function createAuthenticator(deps: AuthenticatorDeps): Promise<Auth
       if (config.authStrategy === 'none') return development;
       return introspect && config.authStrategy === 'introspection' ? introspect(token) : jwtPrincipal(token);
     },
+    async current(user) {
+      if (config.authStrategy !== 'jwt' || config.authUsers === 'external') return user;
+      return (grants.get(user.id) ?? (await grantOf(user.id))).principal;
+    },
     async apiKey(key) {
       const hash = createHash('sha256').update(key).digest('hex');
       return keys.get(hash) ?? current(hash, () => askKey(deps.call, hash), keys);

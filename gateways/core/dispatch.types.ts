@@ -29,6 +29,11 @@ export interface KeyPrincipal extends Principal {
 export interface Authenticator {
   /** @throws Failure UNAUTHORIZED for a bad, expired or revoked token, UNAVAILABLE when that cannot be known. */
   bearer(token: string): Promise<Principal>;
+  /**
+   * Who a user that was let in is now, as far as users are ours: else the same, whose roles its token said.
+   * @throws Failure UNAUTHORIZED where it may no longer log in, UNAVAILABLE when that cannot be known.
+   */
+  current(user: Principal): Promise<Principal>;
   /** @throws Failure INVALID_API_KEY */
   apiKey(key: string): Promise<KeyPrincipal>;
   /** Who presents nothing: anonymous, or, where AUTH_STRATEGY is none, an administrator. */

@@ -50,7 +50,9 @@ export function mqttHooks({ authenticator, authenticate, config }: MqttHookDeps)
 
   async function access(body: unknown): Promise<object> {
     const { action, topic, principal: id, roles } = parse(accessSchema, body);
-    const asker = id === '' ? anonymous : principalOf(id, roles);
+    const asker =
+      id === '' ? anonymous : await authenticator.current(principalOf(id, roles)).catch((error) => refusalOf(error));
+    if (!asker) return deny;
     const allowed = action === 'publish' ? mayPublish(asker, topic, rules) : maySubscribe(asker, topic, rules);
     return { result: allowed ? 'allow' : 'deny' };
   }
@@ -81,7 +83,7 @@ function principalOf(id: string, roles: string): Principal {
   return { ...anonymous, kind: 'user', id, roles: roles.split(' ').includes('admin') ? ['admin', 'user'] : ['user'] };
 }
 
-/** Undefined for a bad token; what says nothing about the token (a service is down) is thrown on. */
+/** Undefined for a bad token, or a user who may not log in; what says nothing about the token (a service is down) is thrown on. */
 function refusalOf(error: unknown): undefined {
   if (toFailure(error).type !== 'UNAUTHORIZED') throw error;
   return undefined;

@@ -94,6 +94,7 @@ class Embedded implements EmbeddedBroker {
       for (const users of this.#revokedMeanwhile) users.add(userId);
       this.#endAll(({ principal }) => principal.id === userId);
     });
+    options.authenticator.onChanged((userId) => this.#refresh(userId));
     options.authenticator.holds(() => [...this.#live].map(({ principal }) => principal));
     this.#timer = setInterval(() => this.#sweep(Date.now()), sweepMs).unref();
   }
@@ -207,6 +208,14 @@ class Embedded implements EmbeddedBroker {
       const incoming: Incoming = { payload, qos: packet.qos as QoS, properties: {}, asker };
       this.#running.add((this.#handler?.(incoming) ?? Promise.resolve()).finally(release));
     });
+  }
+
+  /** From now on its sessions hear, and its requests may, what the user may now; those that are kept for it too. */
+  #refresh(userId: string): void {
+    const bearer = (token: string) => this.#options.authenticator.bearer(token);
+    for (const { principal, logins } of this.#sessions.all()) {
+      if (principal.id === userId) for (const login of logins) void login.refresh(bearer);
+    }
   }
 
   #watchRevoked(): { users: ReadonlySet<string>; stop(): void } {

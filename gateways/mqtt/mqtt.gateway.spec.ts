@@ -40,6 +40,7 @@ class StandInBroker implements BrokerClient {
 
 const authenticator: Authenticator = {
   bearer: async () => anonymous,
+  current: async () => anonymous,
   apiKey: async () => ({ ...anonymous, requireSignature: false }),
   nobody: () => anonymous,
   onRevoked: () => {},

@@ -1,12 +1,13 @@
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { Socket } from 'socket.io-client';
+import { openMqtt } from '../system/clients/mqtt.client.ts';
 import { eventually } from '../system/clients/wait.ts';
 import type { System } from '../system/system.ts';
 import { Cast, collect, type Heard, next } from './seeds/cast.ts';
 import { systems } from './seeds/systems.ts';
 
 /** Who hears what changes while connections are open. */
-describe.each(systems)('connections of %s', (_name, start) => {
+describe.each(systems)('connections of %s', (name, start) => {
   let system: System;
   let cast: Cast;
   beforeAll(async () => {
@@ -54,6 +55,42 @@ describe.each(systems)('connections of %s', (_name, start) => {
     });
     expect(await Promise.all(named)).toEqual(sockets.map(() => 1));
   });
+
+  // Over several gateways the broker is another's, and clients log in there as it knows them.
+  if (name === 'one process')
+    test('over MQTT, of a user who becomes an administrator, hear and do what administrators may', async () => {
+      const person = await cast.stage.person();
+      const client = await openMqtt(system.mqttUrls[0] as string, { username: 'any', password: person.token });
+      try {
+        const heard = new Map<string, string>();
+        client.on('message', (topic, payload) => heard.set(topic, payload.toString()));
+        await client.subscribeAsync(['nestmtx/events/#', 'nestmtx/responses/r1', 'nestmtx/responses/r2'], { qos: 1 });
+        const list = async (requestId: string) => {
+          const ask = JSON.stringify({ module: 'users', command: 'list', requestId });
+          await client.publishAsync('nestmtx/requests', ask, { qos: 1 });
+          return soon(
+            () => heard.get(`nestmtx/responses/${requestId}`),
+            (answer) => answer !== undefined,
+          );
+        };
+        expect(JSON.parse((await list('r1')) as string)).toMatchObject({ error: { code: 'FORBIDDEN' } });
+        const before = await cast.stage.person();
+        await cast.stage.operator({
+          ...{ module: 'users', command: 'update', entity: person.id },
+          payload: { roles: ['admin', 'user'] },
+        });
+        const created = () => [...heard.keys()].filter((topic) => /events\/users\/.*\/created$/.test(topic));
+        await eventually(
+          () => cast.stage.person().then(created),
+          (topics) => topics.length > 0,
+          10_000,
+        );
+        expect(created()).not.toContain(`nestmtx/events/users/${before.id}/created`);
+        expect(JSON.parse((await list('r2')) as string)).toMatchObject({ total: expect.any(Number) });
+      } finally {
+        await client.endAsync(true);
+      }
+    });
 
   test('that are in a room stay in it when it gets another name, whichever name they joined by', async () => {
     const { user, stranger } = cast.people;

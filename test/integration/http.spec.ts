@@ -171,6 +171,15 @@ describe('EMQX’s questions', () => {
     const answer = await post(path, body, headers ?? { ...json, 'x-api-key': system.apiKey });
     return { status: answer.status, ...((await answer.json()) as Record<string, unknown>) };
   };
+  /** The id of a new user. */
+  const person = async (username: string): Promise<string> => {
+    const answer = await post('/api/users', { username, password: 's3cret-of-somebody', roles: ['user'] });
+    return ((await answer.json()) as { id: string }).id;
+  };
+  let ann: string;
+  beforeAll(async () => {
+    ann = await person('ann');
+  });
 
   test('are answered to an administrator’s key only', async () => {
     expect(await ask('/api/mqtt/auth', {}, json)).toMatchObject({ status: 401 });
@@ -196,10 +205,28 @@ describe('EMQX’s questions', () => {
     ['subscribe', '#', 'ann', 'deny'],
     ['subscribe', 'nestmtx/events/camera/#', '', 'allow'],
     ['subscribe', 'nestmtx/events/users/#', 'ann', 'deny'],
+    ['subscribe', 'nestmtx/events/presence/#', 'ann', 'allow'],
   ])('%s on %s by "%s": %s', async (action, topic, principal, result) => {
-    expect(await ask('/api/mqtt/acl', { action, topic, principal, roles: principal ? 'user' : '' })).toMatchObject({
-      result,
-    });
+    const who = principal === 'ann' ? { principal: ann, roles: 'user' } : { principal: '', roles: '' };
+    expect(await ask('/api/mqtt/acl', { action, topic, ...who })).toMatchObject({ result });
+  });
+
+  test('about a user whose roles are others than at its login are answered by those it has now', async () => {
+    const id = await person('ben');
+    const subscribe = async (domain: string, roles: string) => {
+      const topic = `nestmtx/events/${domain}/#`;
+      return (await ask('/api/mqtt/acl', { action: 'subscribe', topic, principal: id, roles })) as { result?: string };
+    };
+    expect(await subscribe('users', 'user')).toMatchObject({ result: 'deny' });
+    const change = (method: string, body?: object) =>
+      fetch(`${base}/api/users/${id}`, { method, headers: asAdmin(), ...(body && { body: JSON.stringify(body) }) });
+    expect((await change('PUT', { roles: ['admin', 'user'] })).status).toBe(200);
+    expect(await subscribe('users', 'user')).toMatchObject({ result: 'allow' });
+    expect((await change('PUT', { roles: ['user'] })).status).toBe(200);
+    expect(await subscribe('users', 'admin user')).toMatchObject({ result: 'deny' });
+    expect(await subscribe('camera', 'user')).toMatchObject({ result: 'allow' });
+    expect((await change('DELETE')).status).toBe(204);
+    expect(await subscribe('camera', 'user')).toMatchObject({ result: 'deny' });
   });
 });
 

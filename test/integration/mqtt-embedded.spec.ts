@@ -345,6 +345,26 @@ describe('events', () => {
     expect(await heard(bob, 1)).toEqual(['presence']);
   });
 
+  test('of a role reach whoever gets it while connected, or while its session is kept', async () => {
+    const [ann, bob] = [await loggedIn('ann'), await loggedIn('bob')];
+    for (const one of [ann, bob]) await one.mqtt.subscribeAsync('nestmtx/events/#', { qos: 1 });
+    const kept = { clientId: 'c1', clean: false };
+    const away = await loggedIn('ann', kept);
+    await away.mqtt.subscribeAsync('nestmtx/events/#', { qos: 1 });
+    await away.end();
+    await bus.emit(about('users', { kind: 'admins' }, 'before'));
+    await ann.ask(echo);
+    authenticator.promote('ann');
+    await ann.ask({ ...echo, requestId: 'fence' });
+    await bus.emit(about('users', { kind: 'admins' }, 'after'));
+    const again = await loggedIn('ann', kept);
+    for (const one of [ann, again]) expect(JSON.parse((await one.next()).text).details.id).toBe('after');
+    expect(dispatcher.handled.at(-1)?.principal.roles).toContain('admin');
+    await expect(ann.mqtt.subscribeAsync('nestmtx/events/users/#')).resolves.toBeDefined();
+    await bob.ask({ ...echo, requestId: 'fence' });
+    expect(bob.heard).toEqual([]);
+  });
+
   test('wait for a kept session, once each, for overlapping filters too, and not those its user may no longer hear', async () => {
     const kept = { clientId: 'c1', clean: false };
     const root = await loggedIn('admin-root', kept);

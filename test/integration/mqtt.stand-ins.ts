@@ -53,14 +53,20 @@ export class StandInDispatcher implements Dispatcher {
 /** A stand-in authenticator: the bearer `token-<id>` is good, `admin-<id>` an administrator's. */
 export class StandInAuthenticator implements Authenticator {
   readonly #handlers: ((userId: string) => void)[] = [];
+  readonly #changed: ((userId: string) => void)[] = [];
+  readonly #admins = new Set<string>();
   readonly #expires = new Map<string, number>();
 
   async bearer(token: string): Promise<Principal> {
     const [, kind, id] = /^(token|admin)-(\w+)$/.exec(token) ?? [];
     if (id === undefined) throw new Failure('UNAUTHORIZED');
     const expires = this.#expires.get(token);
-    const found = principal(id, ...(kind === 'admin' ? (['admin', 'user'] as const) : []));
+    const found = principal(id, ...(kind === 'admin' || this.#admins.has(id) ? (['admin', 'user'] as const) : []));
     return expires === undefined ? found : { ...found, expires };
+  }
+
+  async current(user: Principal): Promise<Principal> {
+    return user;
   }
 
   async apiKey(): Promise<never> {
@@ -75,7 +81,9 @@ export class StandInAuthenticator implements Authenticator {
     this.#handlers.push(handler);
   }
 
-  onChanged(): void {}
+  onChanged(handler: (userId: string) => void): void {
+    this.#changed.push(handler);
+  }
 
   holds(): void {}
 
@@ -85,6 +93,11 @@ export class StandInAuthenticator implements Authenticator {
 
   revoke(userId: string): void {
     for (const handler of this.#handlers) handler(userId);
+  }
+
+  promote(userId: string): void {
+    this.#admins.add(userId);
+    for (const handler of this.#changed) handler(userId);
   }
 
   /** `at`: Unix seconds. */

@@ -10,6 +10,7 @@ import { type MqttRules, mayPublish, maySubscribe } from '../../core/mqtt-acl.ru
 import type { QoS } from '../broker.ts';
 import { Slots } from '../slots.ts';
 import { Addressed } from './addressed.ts';
+import { Login } from './login.ts';
 import type { Connection } from './session.ts';
 import type { Sessions } from './sessions.ts';
 
@@ -105,10 +106,11 @@ async function logIn(
     throw new Refused('unavailable', 'too many connections');
   });
   for (const isLast of [false, true]) {
-    const principal = password?.length ? await bearer(password.toString(), deps) : deps.authenticator.nobody();
+    const token = password?.length ? password.toString() : undefined;
+    const principal = token === undefined ? deps.authenticator.nobody() : await bearer(token, deps);
     assertAllowed(principal, packet, deps.rules);
     if (client.closed || client.conn.destroyed) return undefined;
-    const connection = claim(client, principal, ownerOf(principal, password), deps);
+    const connection = claim(client, new Login(principal, token), ownerOf(principal, token), deps);
     if (connection) return connection;
     if (!isLast) await leaving(client.id, deps.sessions);
   }
@@ -151,15 +153,18 @@ async function bearer(token: string, { authenticator, watchRevoked }: HookDeps):
 }
 
 /** A client that presents nothing is nobody's: no other connection is the same owner. */
-const ownerOf = ({ kind, id }: Principal, password: Readonly<Buffer | undefined>): string =>
-  password?.length ? `${kind}:${id}` : `nobody:${randomUUID()}`;
+const ownerOf = ({ kind, id }: Principal, token: string | undefined): string =>
+  token !== undefined ? `${kind}:${id}` : `nobody:${randomUUID()}`;
 
-function claim(client: Client, principal: Principal, owner: string, deps: HookDeps): Connection | undefined {
-  const session = deps.sessions.claim(client.id, owner, !client.clean, principal);
+function claim(client: Client, login: Login, owner: string, deps: HookDeps): Connection | undefined {
+  const session = deps.sessions.claim(client.id, owner, !client.clean, login);
   if (!session) return undefined;
   const connection: Connection = {
     id: client.id,
-    principal,
+    login,
+    get principal() {
+      return login.principal;
+    },
     client,
     session,
     slots: new Slots(requestsAtATime),

@@ -3,11 +3,13 @@ import type { Principal } from '../../../shared/runtime/principal.ts';
 import type { Asker, QoS } from '../broker.ts';
 import type { Slots } from '../slots.ts';
 import { matches } from './filters.ts';
+import type { Login } from './login.ts';
 
 /** One client that is connected. */
 export interface Connection extends Asker {
   readonly client: Client;
   readonly session: Session;
+  readonly login: Login;
   readonly slots: Slots;
   /** Resolves when the session was told of its end. */
   readonly gone: Promise<void>;
@@ -60,7 +62,7 @@ export class Session {
   /** Ids of QoS 2 messages that were taken and not yet released. */
   readonly incoming = new Set<number>();
   readonly #bounds: SessionBounds;
-  #principal: Principal;
+  #login: Login;
   #queue: Stored[] = [];
   #bytes = 0;
   /** Its connections, oldest first: two for a moment when the same owner connects again. */
@@ -69,21 +71,26 @@ export class Session {
   held: Stored[] = [];
   offlineSince = 0;
 
-  constructor(clientId: string, owner: string, kept: boolean, principal: Principal, bounds: SessionBounds) {
+  constructor(clientId: string, owner: string, kept: boolean, login: Login, bounds: SessionBounds) {
     this.clientId = clientId;
     this.owner = owner;
     this.kept = kept;
-    this.#principal = principal;
+    this.#login = login;
     this.#bounds = bounds;
   }
 
   /** Who connected last. */
   get principal(): Principal {
-    return this.#principal;
+    return this.#login.principal;
+  }
+
+  /** Of whoever is connected, and of who was last. */
+  get logins(): ReadonlySet<Login> {
+    return new Set([this.#login, ...[...this.connections].map(({ login }) => login)]);
   }
 
   connected(connection: Connection): void {
-    this.#principal = connection.principal;
+    this.#login = connection.login;
     this.connections.add(connection);
   }
 

@@ -1,10 +1,12 @@
 import { describe, expect, test } from '@jest/globals';
 import type { Principal } from '../../../shared/runtime/principal.ts';
 import { matches } from './filters.ts';
+import { Login } from './login.ts';
 import { type Connection, defaultBounds, type Session, type Stored } from './session.ts';
 import { Sessions } from './sessions.ts';
 
-const ann: Principal = { kind: 'user', id: 'ann', username: 'ann', email: null, roles: ['user'] };
+const principal: Principal = { kind: 'user', id: 'ann', username: 'ann', email: null, roles: ['user'] };
+const ann = new Login(principal, 'token');
 const bounds = { ...defaultBounds, queued: 3, queuedBytes: 100, keptOfOwner: 2, kept: 3, keptMs: 1_000, filters: 2 };
 const message = (topic = 't', bytes = 1, qos: 0 | 1 = 1): Stored => ({
   cmd: 'publish',
@@ -17,7 +19,7 @@ const message = (topic = 't', bytes = 1, qos: 0 | 1 = 1): Stored => ({
 const claimed = (sessions: Sessions, clientId: string, owner = 'user:ann', kept = true): Session => {
   const session = sessions.claim(clientId, owner, kept, ann);
   if (!session) throw new Error('taken');
-  session.connected({ session, principal: ann } as Connection);
+  session.connected({ session, login: ann } as Connection);
   return session;
 };
 const release = (sessions: Sessions, session: Session, now = 0): void => {

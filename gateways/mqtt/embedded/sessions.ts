@@ -1,4 +1,4 @@
-import type { Principal } from '../../../shared/runtime/principal.ts';
+import type { Login } from './login.ts';
 import { type Connection, Session, type SessionBounds } from './session.ts';
 
 /** Every session by client id. */
@@ -21,10 +21,10 @@ export class Sessions {
   }
 
   /** The session for a client that connects, to be told of it; undefined where the client id is somebody else's. */
-  claim(clientId: string, owner: string, kept: boolean, principal: Principal): Session | undefined {
+  claim(clientId: string, owner: string, kept: boolean, login: Login): Session | undefined {
     const held = this.#byId.get(clientId);
     if (held && held.owner !== owner) return undefined;
-    const session = held?.kept && kept ? held : new Session(clientId, owner, kept, principal, this.#bounds);
+    const session = held?.kept && kept ? held : new Session(clientId, owner, kept, login, this.#bounds);
     this.#byId.set(clientId, session);
     this.#away.delete(clientId);
     return session;
