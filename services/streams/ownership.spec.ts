@@ -54,10 +54,10 @@ const freed = (camera: string) => {
   for (const one of running) void one.look(camera);
 };
 
-async function process() {
+async function process(streams = store.streams) {
   const members = await storedMembers(stores, log);
   const woken: string[] = [];
-  const ownership = new Ownership({ streams: store.streams, members, log, wake: (id) => woken.push(id), freed });
+  const ownership = new Ownership({ streams, members, log, wake: (id) => woken.push(id), freed });
   ownership.start();
   running.add(ownership);
   const stop = async () => {
@@ -113,4 +113,49 @@ test('a process that was taken for dead lets its cameras go and comes back under
   await until(() => one.members.id !== before && one.owned().length === 3);
   expect(await owners()).toEqual(new Set([one.members.id]));
   for (const { fence } of await store.streams.find({}, { limit: 100 })) expect(fence).toBe(2);
+}, 30_000);
+
+type Update = typeof store.streams.update;
+
+/** The collection with another way to write. */
+const withUpdate = (update: Update): typeof store.streams =>
+  new Proxy(store.streams, {
+    get(of, key) {
+      const member = key === 'update' ? update : Reflect.get(of, key);
+      return typeof member === 'function' ? member.bind(of) : member;
+    },
+  });
+
+test('a sweep takes 32 cameras at a time, and takes no more once it is stopped', async () => {
+  await cameras(80);
+  const held: (() => void)[] = [];
+  let isOpen = false;
+  const update: Update = async (...args) => {
+    if (!isOpen) await new Promise<void>((resolve) => held.push(resolve));
+    return store.streams.update(...args);
+  };
+  const one = await process(withUpdate(update));
+  await until(() => held.length >= 32);
+  const stopping = one.stop();
+  stops.pop();
+  isOpen = true;
+  for (const letGo of held) letGo();
+  await stopping;
+  const records = await store.streams.find({}, { limit: 100 });
+  expect(records.map(({ owner }) => owner)).toEqual(Array(80).fill(null));
+  expect(records.filter(({ fence }) => fence === 1)).toHaveLength(32);
+}, 30_000);
+
+test('a sweep that fails at one camera ends when the others it had begun have ended, and the next takes the rest', async () => {
+  const ids = await cameras(80);
+  let hasFailed = false;
+  const update: Update = async (id, ...rest) => {
+    if (id !== ids[0] || hasFailed) return store.streams.update(id, ...rest);
+    hasFailed = true;
+    throw new Error('no store');
+  };
+  const one = await process(withUpdate(update));
+  await until(() => hasFailed && one.owned().length >= 31);
+  one.ownership.sweep();
+  await until(() => one.owned().length === 80);
 }, 30_000);

@@ -1,12 +1,14 @@
 import type { Log } from '../../shared/runtime/log.ts';
 import { ownerOf } from '../../shared/runtime/rendezvous.ts';
 import type { Collection } from '../../shared/store/collection.ts';
-import { every } from '../../shared/store/every.ts';
+import { every, sideBySide } from '../../shared/store/every.ts';
 import type { Members } from './members.ts';
 import type { CameraStream } from './streams.store.ts';
 
 /** Milliseconds between looks at all cameras, which find what no notice told. */
 const sweepEveryMs = 5_000;
+/** Cameras of a sweep that are written at a time: those of a process that died should not wait for each other. */
+const atATime = 32;
 
 export interface OwnershipDeps {
   streams: Collection<CameraStream>;
@@ -108,11 +110,11 @@ export class Ownership {
     if (members.id !== this.#member) for (const camera of [...this.#fences.keys()]) this.#lose(camera);
     this.#member = members.id;
     const there = new Set<string>();
-    for await (const stream of every(streams)) {
-      if (this.#stopped) return;
+    await sideBySide(every(streams), atATime, async (stream) => {
       there.add(stream.id);
       await this.#settle(stream);
-    }
+    });
+    if (this.#stopped) return;
     for (const camera of this.#fences.keys()) if (!there.has(camera)) this.#lose(camera);
   }
 

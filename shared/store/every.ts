@@ -21,3 +21,20 @@ export async function everyOne<T extends Stored>(collection: Collection<T>, filt
   for await (const one of every(collection, filter)) all.push(one);
   return all;
 }
+
+/**
+ * Acts on each, on at most `limit` at a time. After an error nothing more is begun.
+ * @throws the first error, when what had begun is over
+ */
+export async function sideBySide<T>(
+  items: AsyncGenerator<T>,
+  limit: number,
+  act: (item: T) => Promise<void>,
+): Promise<void> {
+  // A lane that throws ends the generator for all of them.
+  const lane = async () => {
+    for await (const item of items) await act(item);
+  };
+  const lanes = await Promise.allSettled(Array.from({ length: limit }, lane));
+  for (const one of lanes) if (one.status === 'rejected') throw one.reason;
+}
