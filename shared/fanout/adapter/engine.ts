@@ -5,12 +5,13 @@ export interface Transport {
   writable: boolean;
   perMessageDeflate?: unknown;
   /** A WebSocket of `ws`, where the transport is one. */
-  socket?: { _sender?: { sendFrame?: unknown }; _socket?: RawSocket; terminate?(): void };
+  socket?: { readyState: number; _sender?: { sendFrame?: unknown }; _socket?: RawSocket; terminate?(): void };
 }
 
 export interface RawSocket {
   writableLength: number;
   bytesWritten: number;
+  write(data: Buffer): boolean;
   _handle?: { writeQueueSize: number } | null;
 }
 
@@ -29,6 +30,8 @@ export interface Connection {
   write(data: string | Buffer, options?: WriteOptions): unknown;
   close(discard?: boolean): void;
   on(event: string, listener: (...args: never[]) => void): unknown;
+  listenerCount(event: string): number;
+  server: { listenerCount(event: string): number };
 }
 
 export interface Client {

@@ -66,6 +66,11 @@ export class Reader {
     this.#wait();
   }
 
+  /** Something went to the network, where nothing waited. */
+  written(): void {
+    if (this.#held() > 0) this.#wait();
+  }
+
   check(now: number): void {
     const { readyState, transport } = this.#conn;
     if (this.cut || readyState === 'closed' || (transport.writable && this.#held() === 0)) {
