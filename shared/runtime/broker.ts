@@ -9,7 +9,10 @@ import { ContractValidator } from './validator.ts';
 
 /** Milliseconds after which a slow command is answered TIMEOUT. */
 export const requestTimeoutMs = 10_000;
-/** How often a retryable failure of an idempotent command is tried again; others never are. */
+/**
+ * How often a retryable failure of an idempotent command is tried again; others never are. A request of any command that
+ * NATS says reached nobody is none: the transporter sends it to another process.
+ */
 export const idempotentRetries = 2;
 
 export interface BrokerOptions {
@@ -57,7 +60,7 @@ export function createBroker(options: BrokerOptions): ServiceBroker {
     validator: new ContractValidator() as never,
     errorRegenerator: new FailureRegenerator() as never,
     requestTimeout: timeout,
-    // The number of retries comes with each call: only idempotent commands have any.
+    // The number of retries comes with each call: only those of idempotent commands have any.
     retryPolicy: { enabled: true, retries: 0, delay: 50, maxDelay: 200, factor: 2, check: isRetryable as never },
     // Half of at least 20 calls in 10 s failing with a server fault rests an endpoint for 2 s.
     circuitBreaker: {

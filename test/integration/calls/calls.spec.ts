@@ -138,20 +138,46 @@ describe('of two processes of a service', () => {
     for (let round = 0; round < 6; round++) expect(await call('read', { entity: '1' })).toBe('b');
   });
 
-  test('nobody runs a command that is not idempotent a second time', async () => {
-    const [first, second] = [await lab('a'), await lab('b')];
-    await until(
-      async () => new Set([await call('read', { entity: '1' }), await call('read', { entity: '1' })]).size === 2,
-    );
+  const create = (name: string) => call('create', { payload: { name } });
+  const created = (running: Running) => [...running.output().matchAll(/^created (\w+)$/gm)].map(([, name]) => name);
+  /** Both, known to the gateway, which sends to them in turn. */
+  async function both(): Promise<[Running, Running]> {
+    const running = { a: await lab('a'), b: await lab('b') };
+    const read = () => call('read', { entity: '1' });
+    await until(async () => new Set([await read(), await read()]).size === 2);
+    return [running.a, running.b];
+  }
+
+  test('the other runs, once each, what was sent to one that was killed, idempotent or not', async () => {
+    const [first, second] = await both();
     await first.kill('SIGKILL');
-    const create = () =>
-      call('create', { payload: { name: 'x' } }).then(
-        () => 'OK',
-        (error: { type: string }) => error.type,
-      );
-    expect([await create(), await create()].sort()).toEqual(['OK', 'UNAVAILABLE']);
-    await second.line(/^created$/);
-    expect(second.output().match(/^created$/gm)).toHaveLength(1);
+    await nobodyAt('a');
+    const names = Array.from({ length: 40 }, (_, n) => `n${n}`);
+    expect(await Promise.all(names.map(create))).toEqual(names.map((name) => ({ name })));
+    await second.line(/^created n39$/);
+    expect(created(second).sort()).toEqual(names.sort());
+  });
+
+  test('a command the killed one had taken is not run again, while those that never reached it are', async () => {
+    const [first, second] = await both();
+    const hanging = [failure(call('hang')), failure(call('hang'))];
+    await Promise.all([first.line(/^hanging$/), second.line(/^hanging$/)]);
+    await first.kill('SIGKILL');
+    await nobodyAt('a');
+    await Promise.all([create('x'), create('y'), create('z')]);
+    expect(await Promise.race(hanging)).toMatchObject({ type: 'UNAVAILABLE' });
+    // The other one's own.
+    expect((await Promise.all(hanging)).map(({ type }) => type).sort()).toEqual(['TIMEOUT', 'UNAVAILABLE']);
+    expect(second.output().match(/^hanging$/gm)).toHaveLength(1);
+    expect(created(second).sort()).toEqual(['x', 'y', 'z']);
+  });
+
+  test('none answers where both were killed, and that is known at once', async () => {
+    for (const running of await both()) await running.kill('SIGKILL');
+    await Promise.all(['a', 'b'].map(nobodyAt));
+    const { type, seconds } = await failure(create('x'));
+    expect(type).toBe('UNAVAILABLE');
+    expect(seconds).toBeLessThan(2);
   });
 });
 
@@ -208,6 +234,19 @@ describe('a NATS server that restarts', () => {
     );
   });
 });
+
+/** Resolves when NATS knows that a lab has no connection; the gateway's broker learns it from its own next request. */
+function nobodyAt(name: string): Promise<void> {
+  const nodes = broker.registry.nodes.toArray().map(({ id }) => id);
+  const node = nodes.find((id) => id.startsWith(`lab-${name}-`));
+  const subject = `MOL-trigate.ALIVE.${node}`;
+  return until(() =>
+    connection.request(subject, undefined, { timeout: 50 }).then(
+      () => false,
+      (error: { code?: string }) => error.code === '503',
+    ),
+  );
+}
 
 /** Asks again until it is so; the event itself happens in another process. */
 async function until(condition: () => Promise<boolean>, limitMs = 8_000): Promise<void> {

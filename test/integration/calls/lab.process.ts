@@ -14,7 +14,7 @@ const handlers = {
   lab: {
     read: async () => name,
     create: async ({ payload }: { payload: { name: string } }) => {
-      say('created');
+      say(`created ${payload.name}`);
       return { ...payload, secret: 'x' };
     },
     list: async ({ payload }: { payload: { letters: number } }) => ({ letters: 'x'.repeat(payload.letters) }),
