@@ -25,6 +25,8 @@ import { Wiring } from './wiring.ts';
 
 /** Cameras that are worked on at a time in one process. */
 const concurrency = 32;
+/** Cameras for which Google is waited for at a time: up to ten seconds each, without keeping others waiting. */
+const atGoogle = 128;
 const errorPauseMs = 1_000;
 const wakeTopic = 'streams.wake';
 
@@ -61,6 +63,7 @@ export async function startEngine(deps: ServiceDeps) {
 
   const boxes = new Mailboxes((camera) => act(camera), {
     concurrency,
+    aside: atGoogle,
     onError(camera, err) {
       log.warn({ err, camera }, 'a camera could not be looked after; it is tried again');
       boxes.wakeIn(camera, errorPauseMs);
@@ -74,7 +77,8 @@ export async function startEngine(deps: ServiceDeps) {
     freed: (camera) => bus.notify(wakeTopic, { camera, from: members.id }),
   });
   const pictures = new Pictures({ log });
-  const actor = new CameraActor({ store, ownership, sessions, paths, pictures, emit, log });
+  const patient = new Sessions(call, vault, (work) => boxes.aside(work));
+  const actor = new CameraActor({ store, ownership, sessions: patient, paths, pictures, emit, log });
   async function act(camera: string): Promise<void> {
     const rest = await actor.run(camera);
     if (rest !== null) boxes.wakeIn(camera, rest);

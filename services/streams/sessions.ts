@@ -32,6 +32,8 @@ export class Refused extends Error {
   }
 }
 
+type Waiting = <T>(ask: () => Promise<T>) => Promise<T>;
+
 const timestamp = z.iso.datetime({ offset: true });
 const rtsp = z.object({
   streamUrls: z.object({
@@ -64,10 +66,13 @@ const liveStream = (command: string) => `CameraLiveStream.${command}`;
 export class Sessions {
   readonly #call: Call;
   readonly #vault: Vault;
+  readonly #waiting: Waiting;
 
-  constructor(call: Call, vault: Vault) {
+  /** @param waiting what is done around each question to Google, which may take ten seconds */
+  constructor(call: Call, vault: Vault, waiting: Waiting = (ask) => ask()) {
     this.#call = call;
     this.#vault = vault;
+    this.#waiting = waiting;
   }
 
   /** Of `rtsp` and `google-rtsp`; a WebRTC session begins with the media server's offer. */
@@ -139,7 +144,7 @@ export class Sessions {
     if (!credentialId) throw new Refused('gone', 'The camera has no credentials', null);
     const device = this.#vault.open(sealedDevice, deviceContext(id));
     const payload = { device, command: liveStream(command), params };
-    const answer = await this.#call('credentials.command', { entity: credentialId, payload });
+    const answer = await this.#waiting(() => this.#call('credentials.command', { entity: credentialId, payload }));
     if (!answer.ok) throw new Refused(answer.reason, answer.message, answer.retryAfterMs);
     const parsed = schema.safeParse(answer.results);
     if (!parsed.success) throw new Refused('unavailable', `Google's answer to ${command} is not as documented`, null);

@@ -23,7 +23,7 @@ function held() {
 
 test('a key that is woken while its step runs has one more step afterwards, however often it was woken', async () => {
   const { log, step, endFirst } = held();
-  const boxes = new Mailboxes(step, { concurrency: 10, onError: failing });
+  const boxes = new Mailboxes(step, { concurrency: 10, aside: 2, onError: failing });
   for (let n = 0; n < 5; n += 1) boxes.wake('a');
   expect(log).toEqual(['a']);
   await endFirst();
@@ -34,7 +34,7 @@ test('a key that is woken while its step runs has one more step afterwards, howe
 
 test('keys run side by side, up to the bound, and then in order of waking', async () => {
   const { log, step, endFirst } = held();
-  const boxes = new Mailboxes(step, { concurrency: 2, onError: failing });
+  const boxes = new Mailboxes(step, { concurrency: 2, aside: 2, onError: failing });
   for (const key of ['a', 'b', 'c', 'd']) boxes.wake(key);
   expect(log).toEqual(['a', 'b']);
   await endFirst();
@@ -51,7 +51,7 @@ test('a step that fails is reported and does not keep others from running', asyn
       log.push(key);
       if (key === 'a') throw new Error('no');
     },
-    { concurrency: 1, onError: (key) => errors.push(key) },
+    { concurrency: 1, aside: 2, onError: (key) => errors.push(key) },
   );
   boxes.wake('a');
   boxes.wake('b');
@@ -67,7 +67,7 @@ test('a time that is set later takes the place of the one before; a wake does it
       woken += 1;
       done();
     },
-    { concurrency: 1, onError: failing },
+    { concurrency: 1, aside: 2, onError: failing },
   );
   const next = () =>
     new Promise<void>((resolve) => {
@@ -83,9 +83,46 @@ test('a time that is set later takes the place of the one before; a wake does it
   expect(woken).toBe(2);
 });
 
+test('what a step does aside keeps its own key waiting and no other one, and is bounded by itself', async () => {
+  const { log, step, endFirst } = held();
+  const slow = held();
+  const boxes: Mailboxes = new Mailboxes(
+    async (key) => {
+      if (key.startsWith('slow')) await boxes.aside(() => slow.step(key));
+      await step(key);
+    },
+    { concurrency: 1, aside: 2, onError: failing },
+  );
+  for (const key of ['slow-1', 'slow-2', 'slow-3', 'slow-1', 'quick-1', 'quick-2']) boxes.wake(key);
+  await new Promise(setImmediate);
+  expect([slow.log, log]).toEqual([['slow-1', 'slow-2'], ['quick-1']]);
+  // It goes on before what has not begun, and only then makes room.
+  await slow.endFirst();
+  expect([slow.log, log]).toEqual([['slow-1', 'slow-2', 'slow-3'], ['quick-1']]);
+  await endFirst();
+  expect(log).toEqual(['quick-1', 'slow-1']);
+  await endFirst();
+  expect(log).toEqual(['quick-1', 'slow-1', 'quick-2']);
+});
+
+test('what fails aside fails the step, and its place is free again', async () => {
+  const errors: string[] = [];
+  const log: string[] = [];
+  const boxes: Mailboxes = new Mailboxes(
+    async (key) => {
+      if (key !== 'quick') await boxes.aside(() => Promise.reject(new Error('no')));
+      log.push(key);
+    },
+    { concurrency: 1, aside: 1, onError: (key) => errors.push(key) },
+  );
+  for (const key of ['a', 'b', 'quick']) boxes.wake(key);
+  await new Promise(setImmediate);
+  expect([log, errors]).toEqual([['quick'], ['a', 'b']]);
+});
+
 test('stop waits for what runs and begins nothing more', async () => {
   const { log, step, endFirst } = held();
-  const boxes = new Mailboxes(step, { concurrency: 1, onError: failing });
+  const boxes = new Mailboxes(step, { concurrency: 1, aside: 2, onError: failing });
   boxes.wake('a');
   boxes.wake('b');
   let stopped = false;

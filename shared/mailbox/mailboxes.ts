@@ -1,9 +1,13 @@
+import { Slots } from './slots.ts';
+
 /** What is done for one key when it is woken. It never runs twice at once for the same key. */
 export type Step = (key: string) => Promise<void>;
 
 export interface MailboxOptions {
   /** Steps that run at a time over all keys; the rest waits in order of waking. */
   concurrency: number;
+  /** What steps do aside at a time; the rest waits in order of asking. */
+  aside: number;
   /** A step should settle its own errors; what escapes comes here. */
   onError(key: string, error: unknown): void;
 }
@@ -15,6 +19,8 @@ export interface MailboxOptions {
 export class Mailboxes {
   readonly #step: Step;
   readonly #options: MailboxOptions;
+  readonly #lanes: Slots;
+  readonly #asides: Slots;
   readonly #waiting = new Set<string>();
   readonly #running = new Set<string>();
   readonly #timers = new Map<string, NodeJS.Timeout>();
@@ -24,6 +30,8 @@ export class Mailboxes {
   constructor(step: Step, options: MailboxOptions) {
     this.#step = step;
     this.#options = options;
+    this.#lanes = new Slots(options.concurrency);
+    this.#asides = new Slots(options.aside);
   }
 
   wake(key: string): void {
@@ -41,6 +49,22 @@ export class Mailboxes {
     const timer = setTimeout(() => this.wake(key), Math.min(Math.max(ms, 0), 86_400_000));
     timer.unref();
     this.#timers.set(key, timer);
+  }
+
+  /**
+   * Something slow that a step waits for without keeping steps of other keys from running meanwhile; its own key has no
+   * other step until it is over. To be called within a step, not within another `aside`.
+   */
+  async aside<T>(work: () => Promise<T>): Promise<T> {
+    this.#lanes.give();
+    this.#drain();
+    await this.#asides.take();
+    try {
+      return await work();
+    } finally {
+      this.#asides.give();
+      await this.#lanes.take();
+    }
   }
 
   /** Forgets times that were set; a step that runs ends by itself. */
@@ -61,8 +85,9 @@ export class Mailboxes {
 
   #drain(): void {
     for (const key of this.#waiting) {
-      if (this.#running.size >= this.#options.concurrency) return;
-      if (!this.#running.has(key)) void this.#run(key);
+      if (this.#running.has(key)) continue;
+      if (!this.#lanes.tryTake()) return;
+      void this.#run(key);
     }
   }
 
@@ -75,6 +100,7 @@ export class Mailboxes {
       this.#options.onError(key, error);
     }
     this.#running.delete(key);
+    this.#lanes.give();
     if (this.#running.size === 0) for (const resolve of this.#idle.splice(0)) resolve();
     this.#drain();
   }

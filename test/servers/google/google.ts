@@ -115,6 +115,10 @@ export async function startGoogle(options: GoogleOptions = {}) {
     failNext(command: string, times: number, code = 503, status = 'UNAVAILABLE', message = 'Unavailable.'): void {
       sdm.fail(command, times, new GoogleError(code, status, message));
     },
+    /** Commands take so many milliseconds from now on. */
+    slow(ms: number): void {
+      sdm.slowMs = ms;
+    },
     offline(off: boolean): void {
       http.offline = off;
     },

@@ -1,3 +1,4 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { type Answer, type Ask, GoogleError, json } from './http.ts';
 import type { Images } from './images.ts';
 import type { GoogleDevice } from './models.ts';
@@ -33,6 +34,8 @@ export class Sdm {
   base = '';
   pageSize = pageSize;
   lists = 0;
+  /** Milliseconds that a command takes. */
+  slowMs = 0;
   /** Every command that arrived, also those that were refused. */
   readonly commands: { device: string; command: string; at: number }[] = [];
 
@@ -80,10 +83,11 @@ export class Sdm {
     return json({ devices, ...(to < all.length && { nextPageToken: String(to) }) });
   }
 
-  async #execute(grant: Grant, { device, battery, off }: Shared, { body }: Ask): Promise<object> {
+  async #execute(grant: Grant, { device, battery, off }: Shared, { body, gone }: Ask): Promise<object> {
     const full = String(body.command ?? '');
     const [trait, command] = full.startsWith(prefix) ? full.slice(prefix.length).split('.', 2) : [];
     this.commands.push({ device: device.name, command: `${trait}.${command}`, at: Date.now() });
+    if (this.slowMs > 0) await Promise.race([delay(this.slowMs, undefined, { ref: false }), gone]);
     this.#quota.execute(grant.user, device.name, device.type, full);
     if (!trait || !command) throw new GoogleError(404, 'NOT_FOUND', `Command ${full} not found.`);
     this.#failIfAsked(`${trait}.${command}`);
