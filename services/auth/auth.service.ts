@@ -48,9 +48,13 @@ export const startAuth: StartService = async (deps) => {
         return { ...(await keys.insert({ ...payload, keyHash: hashKey(key) })), key };
       },
       async delete({ entity }) {
-        const { keyHash } = found(await keys.delete(entity));
-        keysChanged.notify({ keyHash });
+        const { id, keyHash } = found(await keys.delete(entity));
+        keysChanged.notify({ id, keyHash });
         return undefined;
+      },
+      async known({ payload: { ids } }) {
+        const there = await keys.find({ id: { $in: ids } }, { limit: ids.length });
+        return { ids: there.map(({ id }) => id) };
       },
       verify: async ({ entity }) => found(await store.byHash(entity)),
     },

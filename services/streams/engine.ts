@@ -17,7 +17,7 @@ import { Pictures } from './pictures/pictures.ts';
 import { Reports } from './reports.ts';
 import { Sessions } from './sessions.ts';
 import { streamsStore } from './streams.store.ts';
-import { tokenVersions } from './token.versions.ts';
+import { keyVersion, tokenVersions, viewerOfKey } from './token.versions.ts';
 import { ViewerTokens } from './viewer.tokens.ts';
 import { Viewers } from './viewers.ts';
 import { Viewings } from './viewings.ts';
@@ -110,6 +110,9 @@ export async function startEngine(deps: ServiceDeps) {
       const { id, revoked } = data as { id: string; revoked: boolean };
       if (revoked) viewers.sendAway(id).catch(() => {});
     }),
+    bus.listen('api-keys.changed', (data) => {
+      viewers.sendAway(viewerOfKey((data as { id: string }).id)).catch(() => {});
+    }),
     bus.follow({}, async ({ body: { domain, event, entity } }) => {
       const isChange = domain === 'camera' && (event === 'created' || event === 'updated' || event === 'deleted');
       // One process looks; the others are woken by what it writes. A full comparison finds what fails here.
@@ -136,8 +139,9 @@ export async function startEngine(deps: ServiceDeps) {
     reports,
     offers,
     viewers,
-    /** Null where the versions of the asker's tokens are not ours: keys, and users of another system. */
+    /** Null where the versions of the asker's tokens are not ours: users of another system. */
     async tokenVersionOf({ kind, id }: Principal): Promise<number | null> {
+      if (kind === 'key') return keyVersion;
       if (kind !== 'user' || config.authUsers === 'external' || config.authStrategy !== 'jwt') return null;
       return (await tokenVersions(call, [id])).get(id) ?? -1;
     },

@@ -16,6 +16,7 @@ let feedTokens: FeedTokens;
 let viewerTokens: ViewerTokens;
 let gate: Gate;
 let versions: Record<string, number>;
+const keys = new Set<string>();
 
 const feed = (name: string, ready = true) => ({ name, ready }) as CameraStream['feed'];
 
@@ -25,9 +26,12 @@ beforeEach(async () => {
   feedTokens = new FeedTokens(store.secret);
   viewerTokens = new ViewerTokens(store.viewerTokens);
   versions = { ann: 1 };
-  const call = (async (_name: string, { payload }: { payload: { ids: string[] } }) => ({
-    users: payload.ids.flatMap((id) => (versions[id] ? [{ id, tokenVersion: versions[id] }] : [])),
-  })) as unknown as Call;
+  const call = (async (name: string, { payload: { ids } }: { payload: { ids: string[] } }) =>
+    name === 'api-keys.known'
+      ? { ids: ids.filter((id) => keys.has(id)) }
+      : {
+          users: ids.flatMap((id) => (versions[id] ? [{ id, tokenVersion: versions[id] }] : [])),
+        }) as unknown as Call;
   const viewings = new Viewings(store.viewings, 2);
   gate = new Gate({ streams: store.streams, viewings, feedTokens, viewerTokens, call, secret: store.secret });
   const door = {
@@ -104,6 +108,14 @@ describe('a viewer', () => {
     const stream = (await store.streams.get('cam')) as CameraStream;
     await store.streams.update('cam', stream.version, { kickedAt: new Date().toISOString() });
     await expect(ask({ password: old })).rejects.toEqual(refused);
+  });
+
+  test('with a key gets in as long as there is that key', async () => {
+    const { token: password } = await token('key:k1');
+    keys.add('k1');
+    await expect(ask({ password })).resolves.toBeUndefined();
+    keys.delete('k1');
+    await expect(ask({ password })).rejects.toEqual(refused);
   });
 
   test('never reads a feed', async () => {

@@ -2,13 +2,13 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { Failure } from '../../shared/contracts/index.ts';
 import { streamsContract } from '../../shared/contracts/streams.contract.ts';
 import { implement } from '../../shared/runtime/implement.ts';
-import type { Principal } from '../../shared/runtime/principal.ts';
 import { change, found } from '../../shared/store/change.ts';
 import type { StartService } from '../deps.ts';
 import { startEngine } from './engine.ts';
 import { readHook, viewerNameProblem, viewerUrls } from './media/index.ts';
 import { streamsRekeyer } from './streams.rekey.ts';
 import type { CameraStream } from './streams.store.ts';
+import { viewerOf } from './token.versions.ts';
 import { liveOf, toStatus, toStream } from './views.ts';
 
 /** How often, and after how many milliseconds, it is looked whether a camera has its place: 3 s together. */
@@ -103,6 +103,3 @@ export const startStreams: StartService = async (deps) => {
 function assertThereIsAServer(servers: number): void {
   if (servers === 0) throw new Failure('UNAVAILABLE', 'No media server is connected to this Trigate');
 }
-
-/** Users and keys have names of their own each. */
-const viewerOf = ({ kind, id }: Principal): string => (kind === 'user' ? id : `${kind}:${id}`);

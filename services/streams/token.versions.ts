@@ -1,14 +1,35 @@
 import type { Call } from '../../shared/contracts/index.ts';
+import type { Principal } from '../../shared/runtime/principal.ts';
 
-/** Users asked about in one call: the contract's limit. */
+/** Users or keys asked about in one call: the contract's limit. */
 const perCall = 200;
+const keyPrefix = 'key:';
+/** A key is not revoked but deleted: it has this version for as long as it is there. */
+export const keyVersion = 1;
 
-/** The version the tokens of each of these users must have; none for who may not log in. @throws Failure UNAVAILABLE */
-export async function tokenVersions(call: Call, ids: readonly string[]): Promise<ReadonlyMap<string, number>> {
+export const viewerOfKey = (id: string): string => `${keyPrefix}${id}`;
+/** Users and keys have names of their own each. */
+export const viewerOf = ({ kind, id }: Pick<Principal, 'kind' | 'id'>): string =>
+  kind === 'key' ? viewerOfKey(id) : id;
+
+/**
+ * The version the tokens of each of these viewers must have; none for users who may not log in and keys that are gone.
+ * @throws Failure UNAVAILABLE
+ */
+export async function tokenVersions(call: Call, viewers: readonly string[]): Promise<ReadonlyMap<string, number>> {
   const versions = new Map<string, number>();
-  for (let at = 0; at < ids.length; at += perCall) {
-    const { users } = await call('users.versions', { payload: { ids: ids.slice(at, at + perCall) } });
-    for (const { id, tokenVersion } of users) versions.set(id, tokenVersion);
+  const { keys = [], users = [] } = Object.groupBy(viewers, (one) => (one.startsWith(keyPrefix) ? 'keys' : 'users'));
+  for (const ids of batches(users)) {
+    const there = await call('users.versions', { payload: { ids } });
+    for (const { id, tokenVersion } of there.users) versions.set(id, tokenVersion);
+  }
+  for (const ids of batches(keys.map((one) => one.slice(keyPrefix.length)))) {
+    const there = await call('api-keys.known', { payload: { ids } });
+    for (const id of there.ids) versions.set(viewerOfKey(id), keyVersion);
   }
   return versions;
+}
+
+function* batches(ids: readonly string[]): Generator<string[]> {
+  for (let at = 0; at < ids.length; at += perCall) yield ids.slice(at, at + perCall);
 }

@@ -7,7 +7,7 @@ export const viewerTokenSeconds = 300;
 /** Who may watch which camera; its id is the SHA-256 of the token, so that the store opens nothing. */
 export interface ViewerToken extends Stored {
   viewer: string;
-  /** Version the viewer's own tokens had; null where versions are not ours. */
+  /** Version the viewer's own tokens had, or that of a key; null where versions are not ours. */
   tokenVersion: number | null;
   camera: string;
   /** ISO. */

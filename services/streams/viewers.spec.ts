@@ -14,6 +14,7 @@ let store: StreamsStore;
 let viewings: Viewings;
 let viewers: Viewers;
 let versions: Record<string, number>;
+const keys = new Set<string>();
 /** What the media server lists, and what it was told to end. */
 let sessions: Session[];
 let kicked: string[];
@@ -37,9 +38,12 @@ beforeEach(async () => {
   viewings = new Viewings(store.viewings, 0);
   versions = { ann: 1, bob: 1 };
   [sessions, kicked, answers] = [[], [], true];
-  const call = (async (_name: string, { payload }: { payload: { ids: string[] } }) => ({
-    users: payload.ids.flatMap((id) => (versions[id] ? [{ id, tokenVersion: versions[id] }] : [])),
-  })) as unknown as Call;
+  const call = (async (name: string, { payload: { ids } }: { payload: { ids: string[] } }) =>
+    name === 'api-keys.known'
+      ? { ids: ids.filter((id) => keys.has(id)) }
+      : {
+          users: ids.flatMap((id) => (versions[id] ? [{ id, tokenVersion: versions[id] }] : [])),
+        }) as unknown as Call;
   const fleet = { server: (id: string) => (id === 's' ? server : undefined) } as Fleet;
   viewers = new Viewers({ fleet, streams: store.streams, viewings, call });
   await store.streams.insert({ id: 'cam', path: 'door', server: 's' } as never);
@@ -72,6 +76,21 @@ test('who was let in just before is found when the reading begins, or at the nex
   expect(kicked).toEqual(['a1']);
   await viewers.tidy(server);
   expect(kicked).toEqual(['a1', 'a1']);
+});
+
+test('who watches with a key is sent away when there is no such key any more', async () => {
+  keys.add('k1');
+  for (const key of ['k1', 'k2']) {
+    await lets(`key:${key}`, key);
+    await viewings.began(key, 'rtspSession');
+    lists(key);
+  }
+  await lets('ann', 'a1');
+  await viewers.tidy(server);
+  expect(kicked).toEqual(['k2']);
+  keys.delete('k1');
+  await viewers.began('k1');
+  expect(kicked).toEqual(['k2', 'k1']);
 });
 
 test('one of two logins being revoked leaves the other alone', async () => {

@@ -84,6 +84,13 @@ export const authContract = service({
           errors: ['NOT_FOUND'],
           idempotent: true,
         }),
+        known: action({
+          summary: 'Those of these keys that there are',
+          access: 'internal',
+          payload: z.strictObject({ ids: z.array(z.string().max(256)).min(1).max(200) }),
+          result: z.object({ ids: z.array(z.string()) }),
+          idempotent: true,
+        }),
       },
     },
   },
