@@ -5,16 +5,29 @@ import { implement } from '../../shared/runtime/implement.ts';
 import { change, found } from '../../shared/store/change.ts';
 import type { StartService } from '../deps.ts';
 import { startEngine } from './engine.ts';
-import { readHook, viewerNameProblem, viewerUrls } from './media/index.ts';
+import {
+  isMediaError,
+  type MediaServer,
+  type Protocols,
+  readHook,
+  viewerNameProblem,
+  viewerUrls,
+} from './media/index.ts';
 import { streamsRekeyer } from './streams.rekey.ts';
 import type { CameraStream } from './streams.store.ts';
 import { viewerOf } from './token.versions.ts';
 import { liveOf, toStatus, toStream } from './views.ts';
 
-/** How often, and after how many milliseconds, it is looked whether a camera has its place: 3 s together. */
-const [placeTries, placePauseMs] = [30, 100];
+/** Milliseconds for which it is looked whether a camera has its place, and between two looks. */
+const [placeMs, placePauseMs] = [3_000, 100];
 /** States in which a stream is listed: somebody watches, or tries to. */
 const active = ['starting', 'ready', 'failed'] as const;
+
+interface Placed {
+  stream: CameraStream;
+  server: MediaServer;
+  protocols: Protocols;
+}
 
 export const startStreams: StartService = async (deps) => {
   const engine = await startEngine(deps);
@@ -27,11 +40,23 @@ export const startStreams: StartService = async (deps) => {
     return records.map((one) => toStream(one, live));
   };
 
-  /** A camera that was enabled a moment ago has its place soon. */
-  async function placed(camera: string): Promise<CameraStream | null> {
-    for (let tries = placeTries; ; tries -= 1) {
+  /**
+   * A camera that was enabled a moment ago, or whose server restarted, has its place soon: first in the record, then as
+   * a path of the server, without which its URLs would be refused.
+   * @throws Failure UNAVAILABLE
+   */
+  async function placed(camera: string): Promise<Placed> {
+    const until = performance.now() + placeMs;
+    for (;;) {
       const stream = await streams.get(camera);
-      if ((stream?.wanted && stream.server !== null) || tries === 0) return stream;
+      const server = stream?.wanted && stream.server !== null ? fleet.server(stream.server) : undefined;
+      const protocols = server?.alive ? server.protocols : null;
+      if (stream && server && protocols && (await hasPath(server, stream.path))) return { stream, server, protocols };
+      // One that is dead is dead for longer than this waits.
+      if (performance.now() >= until || (server && !protocols)) {
+        const why = server?.problem ?? 'The camera is not on a media server yet';
+        throw new Failure('UNAVAILABLE', why, { retryAfter: 1 });
+      }
       await delay(placePauseMs);
     }
   }
@@ -55,17 +80,12 @@ export const startStreams: StartService = async (deps) => {
         if (!is_enabled || mtx_path === null) throw new Failure('CONFLICT', 'The camera is not enabled');
         const problem = viewerNameProblem(mtx_path);
         if (problem !== null) throw new Failure('CONFLICT', problem);
-        const stream = await placed(payload.camera);
-        const server = stream?.server ? fleet.server(stream.server) : undefined;
-        if (!stream?.wanted || !server?.alive || !server.protocols) {
-          const why = server?.problem ?? 'The camera is not on a media server yet';
-          throw new Failure('UNAVAILABLE', why, { retryAfter: 1 });
-        }
+        const { stream, server, protocols } = await placed(payload.camera);
         const viewer = viewerOf(principal);
         await viewings.assertFree(viewer);
         const tokenVersion = await engine.tokenVersionOf(principal);
         const { token, expires } = await viewerTokens.make({ viewer, tokenVersion, camera: stream.id });
-        return { id: stream.id, ...viewerUrls(server.host, server.protocols, stream.path, token), expires };
+        return { id: stream.id, ...viewerUrls(server.host, protocols, stream.path, token), expires };
       },
       async delete({ entity }) {
         assertThereIsAServer(fleet.servers.length);
@@ -99,6 +119,16 @@ export const startStreams: StartService = async (deps) => {
   };
   return { schemas: implement(streamsContract, handlers, deps.log), stop: () => engine.stop() };
 };
+
+/** False where the server does not say. */
+async function hasPath({ api }: MediaServer, path: string): Promise<boolean> {
+  try {
+    return (await api.configPath(path)) !== null;
+  } catch (error) {
+    if (isMediaError(error)) return false;
+    throw error;
+  }
+}
 
 function assertThereIsAServer(servers: number): void {
   if (servers === 0) throw new Failure('UNAVAILABLE', 'No media server is connected to this Trigate');

@@ -188,6 +188,20 @@ describe.each(mediaServerKinds)('viewing a camera through $kind', ({ real }) => 
     expect(counts.reduce((sum, [, count]) => sum + (count as number), 0)).toBe(total);
   });
 
+  test('the URLs of a camera that was enabled a moment ago have their path already', async () => {
+    const statusOf = async (mtx_path: string) => {
+      const camera = await addCamera(admin, { mtx_path, source: source.url });
+      const { status } = await fetch(`${media.apiUrl}/v3/config/paths/get/${mtx_path}`);
+      await admin.call('cameras.delete', { entity: camera.id });
+      return status;
+    };
+    // The moment between the record and the path is short: many are tried, twenty at a time.
+    for (let round = 0; round < 5; round += 1) {
+      const statuses = await Promise.all(Array.from({ length: 20 }, () => statusOf(`new-${randomUUID()}`)));
+      expect(statuses).toEqual(Array(20).fill(200));
+    }
+  }, 60_000);
+
   test('a media server that restarts has its paths back and serves again', async () => {
     await media.restart();
     await eventually(
