@@ -2,9 +2,11 @@ import { randomBytes } from 'node:crypto';
 import type { NatsConnection } from 'nats';
 import { type BusLog, silent } from '../envelope.ts';
 import { linkOf } from './link.ts';
+import { FanoutLog } from './log.ts';
 import { audienceOf, fanoutNames, type NamespaceNames } from './names.ts';
 import { Publisher } from './publisher.ts';
 import { Recipients } from './recipients.ts';
+import { Unconfirmed } from './unconfirmed.ts';
 import { encodeMessage, encodePacket, encodeValue, type Header } from './wire.ts';
 
 export interface EmitterOptions {
@@ -76,7 +78,7 @@ export class Broadcast {
     const subject = recovery ? names.log(audience) : names.live(audience);
     const data = encodeMessage(header, parts);
     if (data.length > maxBytes()) throw new RangeError(`a packet of ${data.length} bytes is larger than NATS takes`);
-    publisher.publish(subject, data);
+    publisher.publish(subject, data, { ...(recovery && !header.volatile && { packet: header.id }) });
     return true;
   }
 
@@ -124,8 +126,10 @@ export interface Emitter {
 export function createEmitter(connection: NatsConnection, options: EmitterOptions = {}): Emitter {
   const link = linkOf(connection);
   const fanout = fanoutNames(options.prefix ?? 'sio');
-  const publisher = new Publisher(link, options.log ?? silent);
   const author = randomBytes(5).toString('hex');
+  const unconfirmed =
+    options.recovery && new Unconfirmed({ log: new FanoutLog(link, fanout), fanout, names: fanout.of('/'), author });
+  const publisher = new Publisher(link, options.log ?? silent, unconfirmed || undefined);
   const counts = new Map<string, Recipients>();
   let packets = 0;
   const of = (namespace: string): Broadcast => {

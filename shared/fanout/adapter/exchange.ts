@@ -61,10 +61,14 @@ export class Exchange {
       log.warn({ bytes: data.length, limit }, 'a packet is too large for NATS');
       return false;
     }
-    const id = once === undefined ? undefined : names.once(once);
     const cold = audience !== everybody && !isHeld(header.rooms[0] ?? '');
-    if (logged) publisher.publish(names.log(audience), data, { id });
-    else publisher.publish(names.live(audience), data, { cold });
+    if (logged) {
+      const kept = {
+        ...(!header.volatile && { packet: header.id }),
+        ...(once !== undefined && { once: names.once(once) }),
+      };
+      publisher.publish(names.log(audience), data, kept);
+    } else publisher.publish(names.live(audience), data, { cold });
     return true;
   }
 

@@ -5,7 +5,7 @@ import type { Delivery } from './delivery.ts';
 import type { Interest } from './interest.ts';
 import type { LeaseKeeper } from './lease.keeper.ts';
 import type { LiveOrder } from './live.ts';
-import type { Entry, FanoutLog } from './log.ts';
+import type { Entry, FanoutLog, LogLimits } from './log.ts';
 import { everybody, type NamespaceNames, roomAudience } from './names.ts';
 import type { Publisher } from './publisher.ts';
 import { decodeRecord, type Sessions } from './sessions.ts';
@@ -26,6 +26,7 @@ export interface GapHost {
 
 export interface GapParts {
   log: FanoutLog;
+  limits: LogLimits;
   live: LiveOrder;
   leases: LeaseKeeper;
   sessions: Sessions;
@@ -67,14 +68,14 @@ export class Gap {
   }
 
   async #read(): Promise<void> {
-    const { log, live, sessions } = this.#parts;
+    const { log, limits, live, sessions } = this.#parts;
     const { signal } = this.#stopping;
     const until = Date.now() + catchUpBound;
     for (let tries = 0; !signal.aborted && Date.now() < until; tries += 1) {
       if (tries > 0) await pause(250, signal);
       try {
         const outages = this.#outages;
-        await log.ensure();
+        await log.ensure(limits);
         if (!(await this.#readAll())) break;
         // The link was down once more: what waits has a hole.
         if (outages !== this.#outages) continue;

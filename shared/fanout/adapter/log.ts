@@ -51,22 +51,20 @@ const openBound = 20_000;
 export class FanoutLog {
   readonly #link: NatsLink;
   readonly #names: FanoutNames;
-  readonly #limits: LogLimits;
   readonly #js: JetStreamClient;
   #manager: Promise<JetStreamManager> | undefined;
 
-  constructor(link: NatsLink, names: FanoutNames, limits: LogLimits) {
+  constructor(link: NatsLink, names: FanoutNames) {
     this.#link = link;
     this.#names = names;
-    this.#limits = limits;
     this.#js = link.connection.jetstream({ timeout: apiTimeout });
   }
 
   /** Makes the stream, or brings its limits to those wanted. @throws Error where that fails for 20 s */
-  async ensure(): Promise<void> {
+  async ensure(limits: LogLimits): Promise<void> {
     await persist(openBound, async () => {
       const jsm = await this.#jsm();
-      const wanted = this.#config();
+      const wanted = this.#config(limits);
       const info = await jsm.streams.info(this.#names.stream).catch((error) => {
         if (isNotFound(error)) return null;
         throw error;
@@ -157,8 +155,7 @@ export class FanoutLog {
     }
   }
 
-  #config() {
-    const { storage, replicas, maxBytes, maxAge } = this.#limits;
+  #config({ storage, replicas, maxBytes, maxAge }: LogLimits) {
     return {
       name: this.#names.stream,
       subjects: [this.#names.captured],

@@ -8,7 +8,7 @@ export const tokenOf = (name: string): string => entityToken(name);
  * in the order of its sequences; without recovery, `live` is published on directly.
  *
  * Audiences: `a` is heard by every server of the namespace, `r.<owner>.<room>` by those with somebody in the room,
- * `l.<server>` only by that server.
+ * `l.<server>` only by that server, `c.<author>` by nobody.
  */
 export function fanoutNames(prefix: string) {
   if (!/^[A-Za-z0-9_-]{1,64}$/.test(prefix)) {
@@ -46,6 +46,8 @@ export const everybody = 'a';
 /** `owner` is the server of the socket that the room is named by, where it is known: that one needs no subscription. */
 export const roomAudience = (room: string, owner = '_'): string => `r.${owner}.${tokenOf(room)}`;
 export const leaseAudience = (uid: string): string => `l.${uid}`;
+/** Nobody listens. */
+export const checkpointAudience = (author: string): string => `c.${author}`;
 
 /**
  * The audience of some rooms, and the rooms that a message to it must name. Several go to everybody, with their names:

@@ -8,11 +8,13 @@ import type { AdapterSocket } from './engine.ts';
 import { Exchange } from './exchange.ts';
 import { Interest } from './interest.ts';
 import type { Live } from './live.ts';
+import { FanoutLog } from './log.ts';
 import { fanoutNames, type NamespaceNames } from './names.ts';
 import type { AdapterOptions } from './options.ts';
 import { Publisher } from './publisher.ts';
 import { cutConnection } from './reader.ts';
 import { Recovery } from './recovery.ts';
+import { Unconfirmed } from './unconfirmed.ts';
 
 export interface Parts {
   names: NamespaceNames;
@@ -78,7 +80,9 @@ export function partsOf(host: PartsHost): Parts {
   const fanout = fanoutNames(options.prefix ?? 'sio');
   const names = fanout.of(nsp.name);
   const maxAway = maxAwayOf(host);
-  const publisher = new Publisher(link, log);
+  const packets = maxAway === undefined ? undefined : new FanoutLog(link, fanout);
+  const unconfirmed = packets && new Unconfirmed({ log: packets, fanout, names, author: uid });
+  const publisher = new Publisher(link, log, unconfirmed);
   const receive = (room: string, message: Msg) => exchange.receive(message, [room]);
   const interest = new Interest(link, names.live, receive, () => publisher.flush());
   const delivery = new Delivery(adapter.rooms, { maxQueuedBytes, maxStall, ...(onCut && { onCut }) });
@@ -88,7 +92,7 @@ export function partsOf(host: PartsHost): Parts {
     names,
     publisher,
     log,
-    logged: maxAway !== undefined,
+    logged: packets !== undefined,
     // Of a server with another parser than the usual one.
     encode: opts.parser ? (packet) => encoder.encode(packet) : undefined,
     isHere: (sid) => delivery.has(sid),
@@ -96,11 +100,12 @@ export function partsOf(host: PartsHost): Parts {
     offset: () => recovery?.offset,
     handle: (live) => (recovery && live.sequence > 0 ? recovery.take(live) : host.handle(live)),
   });
-  const shared = { uid, link, log, fanout, names, publisher, interest, delivery };
-  const recoveryOf = (ms: number) =>
+  const shared = { uid, link, log, names, publisher, interest, delivery };
+  const recoveryOf = (ms: number, log: FanoutLog) =>
     new Recovery(
       {
         ...shared,
+        packets: log,
         newId: () => exchange.newId(),
         roomsOf: (sid) => adapter.sids.get(sid) ?? [],
         isUsed: (room) => adapter.rooms.has(room),
@@ -112,6 +117,6 @@ export function partsOf(host: PartsHost): Parts {
       },
       options.recovery ?? {},
     );
-  const recovery: Recovery | undefined = maxAway === undefined ? undefined : recoveryOf(maxAway);
+  const recovery: Recovery | undefined = packets && recoveryOf(maxAway as number, packets);
   return { names, publisher, interest, delivery, exchange, recovery };
 }

@@ -1,11 +1,15 @@
 import { headers } from 'nats';
 import type { BusLog } from '../envelope.ts';
 import type { NatsLink } from '../nats.link.ts';
+import { pause } from '../pause.ts';
 import { ColdRooms } from './cold.ts';
+import type { Unconfirmed } from './unconfirmed.ts';
 
 /** Bytes and messages that wait while NATS cannot be reached; beyond that the oldest are lost, for everybody. */
 const maxWaitingBytes = 8 * 1024 * 1024;
 const maxWaiting = 20_000;
+/** Milliseconds for which the log is asked what it has got, after a break. */
+const settleBound = 10_000;
 
 export interface Item {
   subject: string;
@@ -14,8 +18,12 @@ export interface Item {
   /** Of a room that nobody may be in yet: see ColdRooms. */
   cold: boolean;
   /** The stream keeps one message of each such id. */
-  id?: string | undefined;
+  once?: string | undefined;
+  /** Of a packet that must get into the log, its own: see Unconfirmed. */
+  packet?: string | undefined;
 }
+
+type Publishing = Pick<Partial<Item>, 'cold' | 'once' | 'packet'>;
 
 function withId(id: string) {
   const made = headers();
@@ -30,20 +38,26 @@ function withId(id: string) {
 export class Publisher {
   readonly #link: NatsLink;
   readonly #log: BusLog;
+  readonly #unconfirmed: Unconfirmed | undefined;
   readonly #forget: () => void;
+  readonly #closing = new AbortController();
   #coldRooms: ColdRooms | undefined;
   #queue: Item[] = [];
   #bytes = 0;
   #scheduled = false;
   #held = false;
+  #settling: Promise<void> | undefined;
+  #breaks = 0;
   #closed = false;
   /** Messages lost since the start because NATS was away for too long. */
   lost = 0;
 
-  constructor(link: NatsLink, log: BusLog) {
+  /** @param unconfirmed absent where packets do not go through the log */
+  constructor(link: NatsLink, log: BusLog, unconfirmed?: Unconfirmed) {
     this.#link = link;
     this.#log = log;
-    this.#forget = link.onBack(() => this.flush());
+    this.#unconfirmed = unconfirmed;
+    this.#forget = link.onBack(() => this.#back());
   }
 
   /** The item that goes out last, as long as it has not gone out. */
@@ -51,16 +65,17 @@ export class Publisher {
     return this.#queue.at(-1);
   }
 
-  publish(
-    subject: string,
-    payload: Item['payload'],
-    { cold = false, id }: Pick<Partial<Item>, 'cold' | 'id'> = {},
-  ): Item {
-    const item = { subject, payload, cold, id };
+  /** Resolves when what was on its way at a break of the link is there, or given up. */
+  get settled(): Promise<void> {
+    return this.#settling ?? Promise.resolve();
+  }
+
+  publish(subject: string, payload: Item['payload'], { cold = false, once, packet }: Publishing = {}): Item {
+    const item = { subject, payload, cold, once, packet };
     if (this.#closed) return item;
     this.#queue.push(item);
     this.#bytes += typeof payload === 'function' ? 0 : payload.length;
-    if (!this.#link.up || this.#held) this.#trim();
+    if (this.#waits) this.#trim();
     if (this.#scheduled) return item;
     this.#scheduled = true;
     setImmediate(() => this.flush());
@@ -80,15 +95,16 @@ export class Publisher {
   /** Hands everything to nats.js now, unless the link is down. */
   flush(): void {
     this.#scheduled = false;
-    if (!this.#link.up || this.#held || this.#link.connection.isClosed()) return;
+    if (this.#waits || this.#link.connection.isClosed()) return;
     const items = this.#queue;
     this.#queue = [];
     this.#bytes = 0;
-    for (const { subject, payload, cold, id } of items) {
+    for (const { subject, payload, cold, once, packet } of items) {
       try {
         const data = typeof payload === 'function' ? payload() : payload;
         if (cold) this.#cold().publish(subject, data);
-        else this.#link.connection.publish(subject, data, id === undefined ? undefined : { headers: withId(id) });
+        else this.#send(subject, data, once);
+        if (packet !== undefined) this.#unconfirmed?.sent({ id: packet, subject, data, once });
       } catch (error) {
         this.lost += 1;
         this.#log.warn({ subject, err: error }, 'a packet could not be published');
@@ -99,8 +115,50 @@ export class Publisher {
   close(): void {
     this.flush();
     this.#closed = true;
+    this.#closing.abort();
+    this.#unconfirmed?.close();
     this.#coldRooms?.close();
     this.#forget();
+  }
+
+  get #waits(): boolean {
+    return !this.#link.up || this.#held || this.#settling !== undefined;
+  }
+
+  #send(subject: string, data: Uint8Array, once: string | undefined): void {
+    this.#link.connection.publish(subject, data, once === undefined ? undefined : { headers: withId(once) });
+  }
+
+  /** What was on its way when the link broke goes first. */
+  #back(): void {
+    this.#breaks += 1;
+    const unconfirmed = this.#unconfirmed;
+    if (unconfirmed && unconfirmed.size > 0) {
+      this.#settling ??= this.#settle(unconfirmed).finally(() => {
+        this.#settling = undefined;
+        this.flush();
+      });
+    } else this.flush();
+  }
+
+  async #settle(unconfirmed: Unconfirmed): Promise<void> {
+    const { signal } = this.#closing;
+    for (let until = 0, seen = 0; !signal.aborted && this.#link.up; await pause(250, signal)) {
+      // It may have broken once more.
+      if (seen !== this.#breaks) until = Date.now() + settleBound;
+      seen = this.#breaks;
+      try {
+        const missing = await unconfirmed.missing();
+        if (seen !== this.#breaks) continue;
+        for (const { subject, data, once } of missing) this.#send(subject, data, once);
+        return;
+      } catch (error) {
+        if (Date.now() < until) continue;
+        this.lost += unconfirmed.forget();
+        this.#log.warn({ err: error }, 'packets that were on their way when NATS went may be lost');
+        return;
+      }
+    }
   }
 
   #cold(): ColdRooms {

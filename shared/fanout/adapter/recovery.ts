@@ -4,8 +4,7 @@ import type { AdapterSocket } from './engine.ts';
 import { Gap, type GapHost } from './gap.ts';
 import { type LeaseHost, LeaseKeeper, leaseEvery } from './lease.keeper.ts';
 import { type Live, LiveOrder } from './live.ts';
-import { FanoutLog } from './log.ts';
-import type { FanoutNames } from './names.ts';
+import type { FanoutLog, LogLimits } from './log.ts';
 import type { Connecting, RecoveryOptions } from './options.ts';
 import { Returns, type ReturnsHost } from './returns.ts';
 import { applied, type Session } from './session.rules.ts';
@@ -13,7 +12,7 @@ import { decodeRecord, Sessions } from './sessions.ts';
 import { encodeOffset } from './wire.ts';
 
 export interface RecoveryHost extends LeaseHost, GapHost, ReturnsHost {
-  fanout: FanoutNames;
+  packets: FanoutLog;
   roomsOf(sid: string): Iterable<string>;
   /** What a message means for this server, in the order of the log. */
   handle(live: Live): void;
@@ -25,6 +24,7 @@ export class Recovery {
   readonly live: LiveOrder;
   readonly #host: RecoveryHost;
   readonly #log: FanoutLog;
+  readonly #limits: LogLimits;
   readonly #leases: LeaseKeeper;
   readonly #returns: Returns;
   readonly #gap: Gap;
@@ -36,13 +36,15 @@ export class Recovery {
     this.#host = host;
     const { storage = 'file', replicas = 1, maxBytes = 256 * 1024 * 1024 } = options;
     const maxAge = host.maxAway + host.proof() + 4 * leaseEvery;
-    const log = new FanoutLog(host.link, host.fanout, { storage, replicas, maxBytes, maxAge });
+    const limits = { storage, replicas, maxBytes, maxAge };
+    const log = host.packets;
     const live = new LiveOrder((one) => this.#handle(one));
     const leases = new LeaseKeeper(host, live);
     const sessions = new Sessions({ ...host, refresh: maxAge / 3, dataOf: ({ data }) => data });
     this.#returns = new Returns(host, options, { log, leases, sessions });
-    this.#gap = new Gap(host, { log, live, leases, sessions, lost: () => this.#returns.spoil() });
+    this.#gap = new Gap(host, { log, limits, live, leases, sessions, lost: () => this.#returns.spoil() });
     this.#log = log;
+    this.#limits = limits;
     this.live = live;
     this.#leases = leases;
     this.sessions = sessions;
@@ -58,8 +60,10 @@ export class Recovery {
       callback: (error, message) => {
         if (error) return;
         this.#host.drop(message.string());
-        publisher.flush();
-        message.respond();
+        void publisher.settled.then(() => {
+          publisher.flush();
+          message.respond();
+        });
       },
     });
     void this.#open();
@@ -140,7 +144,7 @@ export class Recovery {
     const { signal } = this.#stopping;
     while (!signal.aborted) {
       try {
-        await this.#log.ensure();
+        await this.#log.ensure(this.#limits);
         break;
       } catch (error) {
         this.#host.log.warn({ err: error }, 'the log of packets could not be opened');
