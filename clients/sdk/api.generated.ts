@@ -635,7 +635,7 @@ export interface Commands {
   'rooms.join': { params: { entity: string }; result: RoomsJoinResult };
   /** Stop being a member. For users. */
   'rooms.leave': { params: { entity: string }; result: RoomsLeaveResult };
-  /** Send a message to a room, or, as `me`, to the own history; it is stored before the answer. For users. */
+  /** Send a message to a room, or, as `me`, to the own history; it is stored before the answer. `metadata` has at most 16 KB of JSON. For users. */
   'rooms.send': { params: { entity: string; payload: RoomsSendPayload }; result: RoomsHistoryItem };
   /** The newest messages of a room, or of `me`, oldest first, at most 512 KB; `before` is the id of a message. For users. */
   'rooms.history': { params: { entity: string; payload?: RoomsHistoryPayload }; result: RoomsHistoryResult };

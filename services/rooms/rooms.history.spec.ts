@@ -41,6 +41,12 @@ describe('the history of a room', () => {
     expect(await history.read('a', { limit: 10 })).toHaveLength(1);
   });
 
+  test('is cut by what its messages carry beside their text, too', async () => {
+    const metadata = { blob: 'x'.repeat(200 * 1_024) };
+    for (let n = 1; n <= 4; n++) await history.append('a', from, { message: n, metadata });
+    expect(await texts('a')).toEqual([3, 4]);
+  });
+
   test('keeps its newest messages only', async () => {
     for (let n = 1; n <= maxHistory + 120; n++) await history.append('a', from, { message: n });
     const kept = await store.messages.count({ room: 'a' });

@@ -30,16 +30,6 @@ const maxAnswerBytes = 512 * 1_024;
 const trimEvery = 50;
 const maxTracked = 10_000;
 
-/** As many of the newest messages as have so many bytes of JSON together, and at least one. */
-function newestWithin(newestFirst: Message[], bytes: number): Message[] {
-  let left = bytes;
-  const end = newestFirst.findIndex(({ message }) => {
-    left -= Buffer.byteLength(JSON.stringify(message));
-    return left < 0;
-  });
-  return end === -1 ? newestFirst : newestFirst.slice(0, Math.max(1, end));
-}
-
 /** Sorts like the time, in ms. */
 const timeOrder = (time: number) => String(time).padStart(15, '0');
 const said = ({ message, type, metadata }: Said): Said => ({
@@ -51,6 +41,16 @@ const item = (stored: Message): HistoryItem => {
   const { id, from, createdAt } = stored;
   return { id, from, ...said(stored), timestamp: createdAt };
 };
+
+/** As many of the newest items as have so many bytes of JSON together, and at least one. */
+function newestWithin(newestFirst: HistoryItem[], bytes: number): HistoryItem[] {
+  let left = bytes;
+  const end = newestFirst.findIndex((one) => {
+    left -= Buffer.byteLength(JSON.stringify(one));
+    return left < 0;
+  });
+  return end === -1 ? newestFirst : newestFirst.slice(0, Math.max(1, end));
+}
 
 export function roomHistory(messages: Collection<Message>, log: Log): RoomHistory {
   const sinceTrim = new Map<string, number>();
@@ -86,7 +86,7 @@ export function roomHistory(messages: Collection<Message>, log: Log): RoomHistor
       if (mark === null || (mark && mark.room !== room)) return [];
       const filter = mark ? { room, order: { $lt: mark.order } } : { room };
       const found = await messages.find(filter, { limit, sort: [{ key: 'order', order: 'desc' }] });
-      return newestWithin(found, maxAnswerBytes).reverse().map(item);
+      return newestWithin(found.map(item), maxAnswerBytes).reverse();
     },
     async forget(room) {
       await messages.deleteMany({ room });

@@ -22,6 +22,14 @@ export const roomMessage = z.object({
   timestamp,
 });
 
+/** Bytes of JSON: what is said is the message, and a history carries many of them. */
+const maxMetadata = 16 * 1_024;
+
+/** What a sender says of its message. */
+export const messageMetadata = z
+  .record(z.string(), z.unknown())
+  .refine((value) => Buffer.byteLength(JSON.stringify(value)) <= maxMetadata, 'has at most 16 KB of JSON');
+
 const members = z.array(z.string().min(1).max(128)).max(1_000);
 const details = z.object({ name: z.string(), private: z.boolean() });
 
@@ -92,13 +100,14 @@ export const roomsContract = service({
           idempotent: true,
         }),
         send: action({
-          summary: 'Send a message to a room, or, as `me`, to the own history; it is stored before the answer',
+          summary:
+            'Send a message to a room, or, as `me`, to the own history; it is stored before the answer. `metadata` has at most 16 KB of JSON',
           access: 'user',
           entity: 'required',
           payload: z.strictObject({
             message: jsonValue,
             type: line(128).optional(),
-            metadata: z.record(z.string(), z.unknown()).optional(),
+            metadata: messageMetadata.optional(),
           }),
           result: roomMessage,
         }),

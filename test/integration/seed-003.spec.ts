@@ -167,6 +167,18 @@ describe.each(systems)('the server API over %s', (_name, start) => {
       });
     });
 
+    test('says at most 16 KB of itself beside its content', async () => {
+      const socket = await cast.registered(cast.people.user);
+      const said = (bytes: number) => ({ metadata: { a: 'ü'.repeat((bytes - '{"a":""}'.length) / 2) } });
+      const fits = said(16 * 1_024);
+      expect(await socket.emitWithAck('client:message', { content: 'a', ...fits })).toMatchObject({ success: true });
+      const large = said(16 * 1_024 + 2);
+      const message = 'Invalid message data. metadata: has at most 16 KB of JSON.';
+      expect(await answer(socket, 'client:message', { content: 'a', ...large }, 'error')).toMatchObject({ message });
+      const send = { module: 'rooms', command: 'send', entity: 'me', payload: { message: 'a', ...large } };
+      expect(await cast.stage.code(send, 'user')).toBe('INVALID_REQUEST');
+    });
+
     test('larger than 1 MB is refused, and the connection stays', async () => {
       const socket = await cast.registered(cast.people.user);
       const payload = { content: 'x'.repeat(1_048_576), requestId: 'large' };

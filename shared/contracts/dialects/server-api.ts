@@ -1,5 +1,6 @@
 import { z } from 'zod';
 import { line, timestamp } from '../fields.ts';
+import { messageMetadata } from '../rooms.contract.ts';
 import { anyObject, dialect, ofRoom, requestId, userId } from './dialect.ts';
 
 const joined = z.object({ success: z.literal(true), room: z.string() });
@@ -25,7 +26,7 @@ export const serverApi = dialect({
       payload: z.strictObject({
         content: z.string().min(1),
         type: line(128).optional(),
-        metadata: anyObject.optional(),
+        metadata: messageMetadata.optional(),
         requestId: requestId.optional(),
       }),
       answer: 'message:ack',
