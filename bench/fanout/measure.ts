@@ -4,20 +4,24 @@ import { freePort } from '../../test/servers/ports.ts';
 import { cpuSeconds, machineSeconds } from '../lib/cpu.ts';
 import { mostForeign } from '../lib/plan.ts';
 import type { Kind } from './adapters.ts';
-import { type RunningBus, startBus } from './buses.ts';
+import { startBus } from './buses.ts';
 import { Child } from './child.ts';
+import type { Run } from './pace.ts';
 import type { Case } from './plan.ts';
 
-/** One adapter, one number of gateways, one case and size. */
+/** An adapter, or the writes to the sockets alone, which no adapter can be below. */
+export type Contender = Kind | 'writes';
+
+/** One contender, one number of gateways, one case and size. */
 export interface Setup {
-  kind: Kind;
+  kind: Contender;
   gateways: number;
   case: Case;
   bytes: number;
 }
 
 export interface FanoutSample {
-  contender: Kind;
+  contender: Contender;
   gateways: number;
   case: string;
   bytes: number;
@@ -54,10 +58,18 @@ const disturbed = ({ foreign }: FanoutSample): boolean => (foreign ?? 0) > mostF
 export const held = ({ share, p99 }: FanoutSample): boolean => share >= leastShare && p99 <= mostMs;
 
 interface Cluster {
-  bus: RunningBus;
   gateways: Child[];
   load: Child;
-  publisher: Child;
+  /** Absent where there are only writes: the gateways are told to send by themselves there. */
+  bus?: { pid: number };
+  publisher?: Child;
+}
+
+async function publish({ publisher, gateways }: Cluster, asked: Run): Promise<number> {
+  if (publisher) return (await publisher.ask(JSON.stringify(asked))).sent ?? 0;
+  const part = JSON.stringify({ ...asked, rate: asked.rate / gateways.length });
+  const told = await Promise.all(gateways.map((gateway) => gateway.ask(part)));
+  return told.reduce((sum, { sent = 0 }) => sum + sent, 0);
 }
 
 /** Climbs the rates until one is not held: what is still on its way would count for the next. */
@@ -65,7 +77,7 @@ export async function measure(setup: Setup, runMs: number): Promise<FanoutSample
   const samples: FanoutSample[] = [];
   await withCluster(setup, async (cluster) => {
     const { rooms, rates } = setup.case;
-    await cluster.publisher.ask(JSON.stringify({ rooms, ...warmup, bytes: setup.bytes }));
+    await publish(cluster, { rooms, ...warmup, bytes: setup.bytes });
     for (const rate of rates) {
       let sample = await run(cluster, setup, rate, runMs);
       // Others had the machine: that says nothing about the adapter.
@@ -82,7 +94,7 @@ export async function measure(setup: Setup, runMs: number): Promise<FanoutSample
 
 async function withCluster(setup: Setup, use: (cluster: Cluster) => Promise<void>): Promise<void> {
   const { kind, gateways: count, case: shape } = setup;
-  const bus = await startBus(kind);
+  const bus = kind === 'writes' ? undefined : await startBus(kind);
   const children: Child[] = [];
   const add = async (starting: Promise<Child>) => {
     const child = await starting;
@@ -95,31 +107,33 @@ async function withCluster(setup: Setup, use: (cluster: Cluster) => Promise<void
     // One after the other, so that no two are given the same port.
     while (gateways.length < count) {
       const port = await freePort();
-      gateways.push(await add(Child.node('./gateway.ts', kind, bus.port, port)));
+      const starting = bus ? Child.node('./gateway.ts', kind, bus.port, port) : Child.node('./writes.ts', port);
+      gateways.push(await add(starting));
       ports.push(port);
     }
     const load = await add(Child.node('./clients.ts', shape.clients, shape.rooms, ports.join(',')));
-    const publisher = await add(Child.node('./publisher.ts', kind, bus.port));
-    await use({ bus, gateways, load, publisher });
+    const publisher = bus && (await add(Child.node('./publisher.ts', kind, bus.port)));
+    await use({ gateways, load, ...(bus && { bus }), ...(publisher && { publisher }) });
   } finally {
     await Promise.all(children.map((child) => child.stop()));
-    await bus.stop();
+    await bus?.stop();
   }
 }
 
-async function run({ bus, gateways, load, publisher }: Cluster, setup: Setup, rate: number, ms: number) {
+async function run(cluster: Cluster, setup: Setup, rate: number, ms: number) {
+  const { bus, gateways, load, publisher } = cluster;
   const { rooms, clients, name } = setup.case;
   const pids = gateways.map(({ pid }) => pid);
   const cpu = () => ({
     gateways: cpuSeconds(pids),
-    bus: cpuSeconds([bus.pid]),
-    bench: cpuSeconds([...pids, bus.pid, load.pid, publisher.pid, process.pid]),
+    bus: cpuSeconds(bus ? [bus.pid] : []),
+    bench: cpuSeconds([...pids, ...[bus, load, publisher].flatMap((one) => one?.pid ?? []), process.pid]),
     machine: machineSeconds(),
   });
   await load.ask('reset');
   const before = cpu();
   const began = performance.now();
-  const { sent = 0 } = await publisher.ask(JSON.stringify({ rooms, rate, ms, bytes: setup.bytes }));
+  const sent = await publish(cluster, { rooms, rate, ms, bytes: setup.bytes });
   const atEnd = (await load.ask('read')).delivered ?? 0;
   const seconds = (performance.now() - began) / 1_000;
   const after = cpu();

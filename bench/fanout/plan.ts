@@ -1,5 +1,6 @@
 import { parseArgs } from 'node:util';
-import { type Kind, kinds } from './adapters.ts';
+import { kinds } from './adapters.ts';
+import type { Contender } from './measure.ts';
 
 export interface Case {
   name: string;
@@ -14,7 +15,7 @@ export interface FanoutPlan {
   /** Characters of a message beside its name and its time. */
   sizes: readonly number[];
   gateways: readonly number[];
-  kinds: readonly Kind[];
+  kinds: readonly Contender[];
   /** Milliseconds for which a rate is kept up. */
   runMs: number;
   /** Idle connections to one server; 0 leaves memory out. */
@@ -37,6 +38,8 @@ const quickRates = {
   rooms: [latencyRate, 20_000, 60_000, 100_000],
 };
 
+const contenders = [...kinds, 'writes'] as const;
+
 const numbers = (text: string): number[] => text.split(',').map(Number);
 
 /** @throws TypeError for an argument that is not known */
@@ -49,7 +52,7 @@ export function fanoutPlan(args: readonly string[]): FanoutPlan {
       cases: { type: 'string', default: 'room,rooms' },
       sizes: { type: 'string', default: '64,1024' },
       gateways: { type: 'string' },
-      kinds: { type: 'string', default: kinds.join() },
+      kinds: { type: 'string', default: contenders.join() },
       seconds: { type: 'string' },
       idle: { type: 'string' },
     },
@@ -63,7 +66,7 @@ export function fanoutPlan(args: readonly string[]): FanoutPlan {
       .map((name) => ({ ...cases[name], ...(quick && { rates: quickRates[name] }) })),
     sizes: numbers(values.sizes),
     gateways: numbers(values.gateways ?? (quick ? '2' : '2,4')),
-    kinds: kinds.filter((kind) => wanted.includes(kind)),
+    kinds: contenders.filter((kind) => wanted.includes(kind)),
     runMs: Number(values.seconds ?? (quick ? 1 : 2)) * 1_000,
     idle: Number(values.idle ?? (quick ? 500 : 2_000)),
     write: values.write,

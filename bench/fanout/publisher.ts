@@ -1,6 +1,7 @@
 import { createInterface } from 'node:readline';
 import { Server } from 'socket.io';
 import { type Kind, serverOptions } from './adapters.ts';
+import { keepPace, micros, type Run } from './pace.ts';
 
 /**
  * Emits to rooms: `publisher.ts <kind> <port of NATS or Redis>`. Each line of input is one run:
@@ -8,26 +9,10 @@ import { type Kind, serverOptions } from './adapters.ts';
  */
 const [kind = '', busPort = ''] = process.argv.slice(2);
 const io = new Server(await serverOptions(kind as Kind, Number(busPort)));
-const micros = () => Number(process.hrtime.bigint() / 1_000n);
 
-interface Run {
-  rooms: number;
-  rate: number;
-  ms: number;
-  bytes: number;
-}
-
-async function run({ rooms, rate, ms, bytes }: Run): Promise<number> {
-  const text = 'y'.repeat(bytes);
-  const began = performance.now();
-  let sent = 0;
-  for (let passed = 0; passed < ms; passed = performance.now() - began) {
-    // What a late tick owes is sent, but never more than 20 ms' worth at once.
-    const due = Math.min(Math.floor((passed * rate) / 1_000), sent + Math.ceil(rate / 50));
-    for (; sent < due; sent += 1) io.to(`r${sent % rooms}`).emit('m', micros(), text);
-    await new Promise((resolve) => setTimeout(resolve, 1));
-  }
-  return sent;
+async function run(asked: Run): Promise<number> {
+  const text = 'y'.repeat(asked.bytes);
+  return keepPace(asked, (nth) => io.to(`r${nth % asked.rooms}`).emit('m', micros(), text));
 }
 
 console.log('ready');

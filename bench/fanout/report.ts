@@ -20,6 +20,8 @@ export interface FanoutRow {
 
 const keyOf = (row: Pick<FanoutSample, 'case' | 'bytes' | 'gateways'>) => [row.case, row.bytes, row.gateways].join();
 const isOurs = (contender: string) => contender.startsWith('ours');
+const isRedis = (contender: string) => contender.startsWith('redis');
+const isOneRoom = (row: FanoutRow) => row.case.startsWith('one room');
 const reached = (row: FanoutRow) => row.most?.deliveredPerSecond ?? 0;
 
 export function fanoutRows(samples: readonly FanoutSample[]): FanoutRow[] {
@@ -32,7 +34,7 @@ export function fanoutRows(samples: readonly FanoutSample[]): FanoutRow[] {
     return { case: name, bytes, gateways, contender, slow, most, held: sustained, toRedis: null };
   });
   return rows.map((row) => {
-    const redis = rows.filter((other) => keyOf(other) === keyOf(row) && !isOurs(other.contender));
+    const redis = rows.filter((other) => keyOf(other) === keyOf(row) && isRedis(other.contender));
     const best = Math.max(0, ...redis.map(reached));
     return { ...row, toRedis: best > 0 ? reached(row) / best : null };
   });
@@ -76,7 +78,7 @@ export function fanoutBars(rows: readonly FanoutRow[], mostForeign: number): Bar
         });
       };
       const redis = other(row, { contender: 'redis' });
-      const isOne = row.case.startsWith('one room');
+      const isOne = isOneRoom(row);
       if (row.toRedis !== null) {
         const least = isOne ? leastToRedis.one : leastToRedis.many;
         add('to Redis, deliveries/s', row.toRedis, { least }, [row.most, redis?.most]);
@@ -88,6 +90,10 @@ export function fanoutBars(rows: readonly FanoutRow[], mostForeign: number): Bar
         const pair = beside && besideEachOther(row, beside);
         if (pair) add(`${what} at ${pair.rate}/s`, pair.ratio, { most }, pair.samples);
       };
+      if (!isOne && row.most?.gatewayMicros && redis?.most?.gatewayMicros) {
+        const ratio = row.most.gatewayMicros / redis.most.gatewayMicros;
+        add('to Redis, CPU, each at its most', ratio, { most: mostCpu.toRedis }, [row.most, redis.most]);
+      }
       if (!isOne) {
         compareCpu('to Redis, CPU', redis, mostCpu.toRedis);
         if (row.gateways === 4) compareCpu('to 2 gateways, CPU', other(row, { gateways: 2 }), mostCpu.fourToTwo);
@@ -128,7 +134,8 @@ export function fanoutTable(rows: readonly FanoutRow[]): string {
     ...['case', 'bytes', 'gateways', 'contender', `p50 ms at ${latencyRate}/s`, `p99 ms at ${latencyRate}/s`],
     ...['CPU µs', 'most delivered/s', 'p99 ms', 'CPU µs', 'bus CPU µs', 'core per gateway', 'others', 'to Redis'],
   ];
-  const body = rows.map((row) => {
+  const adapters = rows.filter(({ contender }) => contender !== 'writes');
+  const body = adapters.map((row) => {
     const { slow, most } = row;
     return [
       ...[row.case, `${row.bytes}`, `${row.gateways}`, row.contender, slow.p50.toFixed(2), slow.p99.toFixed(2)],
@@ -138,6 +145,21 @@ export function fanoutTable(rows: readonly FanoutRow[]): string {
     ];
   });
   return table(head, body, 4);
+}
+
+/** Gateways' CPU per message at the rates that were held, where all rooms are many. */
+export function cpuTable(rows: readonly FanoutRow[]): string {
+  const many = rows.filter((row) => !isOneRoom(row));
+  if (many.length === 0) return '';
+  const rates = [...new Set(many.flatMap(({ held: samples }) => samples.map(({ asked }) => asked)))]
+    .filter((rate) => rate !== latencyRate)
+    .sort((a, b) => a - b);
+  const head = ['bytes', 'gateways', 'contender', ...rates.map((rate) => `µs at ${rate / 1_000}k/s`)];
+  const body = many.map((row) => [
+    ...[`${row.bytes}`, `${row.gateways}`, row.contender],
+    ...rates.map((rate) => micros(row.held.find(({ asked }) => asked === rate)?.gatewayMicros)),
+  ]);
+  return table(head, body, 3);
 }
 
 const kilobytes = (bytes: number): string => (bytes / 1_024).toFixed(1);
