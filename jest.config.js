@@ -11,6 +11,7 @@ export default {
     ],
   },
   setupFilesAfterEnv: ['./test/retries.ts'],
+  reporters: ['default', './test/retries.reporter.ts'],
   testTimeout: 30_000,
   maxWorkers: 2,
 };
