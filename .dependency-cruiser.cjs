@@ -23,6 +23,15 @@ module.exports = {
       { path: '^((services|gateways|clients|docs|test|bench)/|main\\.ts$)' },
     ),
     rule(
+      'adapter-alone',
+      'Any Socket.IO server may use the adapter: it takes what it stands on along, and nothing of Trigate',
+      { path: '^shared/fanout/adapter/', pathNot: notASpec },
+      {
+        pathNot: '^(shared/fanout/adapter/|node_modules/(@types/)?(nats|socket\\.io(-adapter|-parser)?|ws)/)',
+        dependencyTypesNot: ['core'],
+      },
+    ),
+    rule(
       'services-apart',
       'Services talk by calls and events',
       { path: '^services/([^/]+)/', pathNot: notASpec },

@@ -41,6 +41,9 @@ const tree: Record<string, string[]> = {
   'shared/contracts/d.ts': ['type ../../services/deps.ts'],
   'shared/fanout/bus.ts': ['../contracts/c.ts', './ring.ts'],
   'shared/fanout/ring.ts': ['./bus.ts'],
+  'shared/fanout/adapter/adapter.ts': ['./wire.ts', 'nats', 'node:fs', 'zod', '../bus.ts', 'type ../ring.ts'],
+  'shared/fanout/adapter/wire.ts': [],
+  'shared/fanout/adapter/wire.spec.ts': ['../ring.ts'],
   'shared/runtime/log.ts': ['left'],
   'shared/runtime/config.ts': [],
   'shared/store/store.ts': ['type ../../gateways/core/core.ts'],
@@ -53,6 +56,9 @@ const tree: Record<string, string[]> = {
 };
 
 const expected = [
+  'adapter-alone: shared/fanout/adapter/adapter.ts -> node_modules/zod/index.js',
+  'adapter-alone: shared/fanout/adapter/adapter.ts -> shared/fanout/bus.ts',
+  'adapter-alone: shared/fanout/adapter/adapter.ts -> shared/fanout/ring.ts',
   'clients-outside: clients/cli/cli.ts -> shared/runtime/log.ts',
   'clients-outside: clients/cli/run.ts -> services/main.ts',
   'contracts-only-zod: shared/contracts/c.ts -> fs',
@@ -79,8 +85,11 @@ async function plant(directory: string): Promise<void> {
     );
     return [path, lines.join('\n')];
   });
-  files.push(['package.json', JSON.stringify({ dependencies: { zod: '1' }, devDependencies: { left: '1' } })]);
-  for (const name of ['zod', 'left']) {
+  files.push([
+    'package.json',
+    JSON.stringify({ dependencies: { nats: '1', zod: '1' }, devDependencies: { left: '1' } }),
+  ]);
+  for (const name of ['zod', 'left', 'nats']) {
     files.push([`node_modules/${name}/package.json`, JSON.stringify({ name, version: '1.0.0', main: 'index.js' })]);
     files.push([`node_modules/${name}/index.js`, '']);
   }

@@ -2,13 +2,6 @@ import { z } from 'zod';
 import { timestamp } from '../contracts/fields.ts';
 import type { EventEnvelope } from './bus.ts';
 
-/** What the buses report to; pino fits. */
-export interface BusLog {
-  warn(fields: Record<string, unknown>, message: string): void;
-}
-
-export const silent: BusLog = { warn: () => {} };
-
 /** Domain and event are tokens of NATS subjects and of MQTT topics. */
 const word = z.string().regex(/^[A-Za-z0-9_-]{1,64}$/, 'letters, digits, - and _ only, at most 64');
 

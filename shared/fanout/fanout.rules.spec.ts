@@ -1,8 +1,9 @@
 import { describe, expect, test } from '@jest/globals';
+import { entityToken } from './adapter/token.ts';
 import { growingPause } from './pause.ts';
 import { Place } from './place.ts';
 import { RecentIds } from './recent.ts';
-import { entityToken, laneCount, laneOf, namesOf } from './subjects.ts';
+import { laneCount, laneOf, namesOf } from './subjects.ts';
 import { Turns } from './turns.ts';
 
 describe('subjects', () => {

@@ -1,5 +1,6 @@
+import { type BusLog, silent } from './adapter/bus.log.ts';
 import type { Bus, EventEnvelope, Following } from './bus.ts';
-import { type BusLog, checkTopic, checkTtl, decodeEnvelope, encodeEnvelope, silent } from './envelope.ts';
+import { checkTopic, checkTtl, decodeEnvelope, encodeEnvelope } from './envelope.ts';
 import { Claims } from './memory.claims.ts';
 import { type Handler, Lane } from './memory.lane.ts';
 import { RecentIds } from './recent.ts';

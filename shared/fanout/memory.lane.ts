@@ -1,4 +1,5 @@
-import { growingPause, pause, stopBound } from './pause.ts';
+import { pause } from './adapter/pause.ts';
+import { growingPause, stopBound } from './pause.ts';
 
 export type Handler = (text: string) => Promise<void>;
 

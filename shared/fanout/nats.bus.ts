@@ -1,10 +1,11 @@
 import type { JetStreamClient, JetStreamManager, NatsConnection } from 'nats';
+import { type BusLog, silent } from './adapter/bus.log.ts';
+import { persist } from './adapter/nats.errors.ts';
+import { NatsLink } from './adapter/nats.link.ts';
 import type { Bus, EventEnvelope, Following, FollowOptions } from './bus.ts';
-import { type BusLog, checkTopic, checkTtl, encodeEnvelope, silent } from './envelope.ts';
+import { checkTopic, checkTtl, encodeEnvelope } from './envelope.ts';
 import { NatsClaims } from './nats.claims.ts';
-import { persist } from './nats.errors.ts';
 import { followAll, followTier, type Handler } from './nats.follow.ts';
-import { NatsLink } from './nats.link.ts';
 import { listenTo } from './nats.listen.ts';
 import { newestOf } from './nats.newest.ts';
 import { ensureStream, type StreamLimits } from './nats.stream.ts';

@@ -9,8 +9,8 @@ import {
   nanos,
   StorageType,
 } from 'nats';
-import { isNotFound, persist } from './nats.errors.ts';
-import type { NatsLink } from './nats.link.ts';
+import { isNotFound, persist } from './adapter/nats.errors.ts';
+import type { NatsLink } from './adapter/nats.link.ts';
 import type { BusNames } from './subjects.ts';
 
 /** Milliseconds a claim may take. */

@@ -1,11 +1,13 @@
 import { type JetStreamManager, nuid } from 'nats';
+import type { BusLog } from './adapter/bus.log.ts';
+import type { NatsLink } from './adapter/nats.link.ts';
+import { pause } from './adapter/pause.ts';
 import type { EventEnvelope, Following } from './bus.ts';
-import { type BusLog, decodeEnvelope } from './envelope.ts';
-import type { NatsLink } from './nats.link.ts';
+import { decodeEnvelope } from './envelope.ts';
 import { ack, nak, type Pulled, terminate, working } from './nats.message.ts';
 import { Puller } from './nats.pull.ts';
 import { ackWait, addPlainConsumer, ensureStream, ensureTierConsumer, type StreamLimits } from './nats.stream.ts';
-import { growingPause, pause } from './pause.ts';
+import { growingPause } from './pause.ts';
 import { Place } from './place.ts';
 import { RecentIds } from './recent.ts';
 import { type BusNames, laneCount } from './subjects.ts';

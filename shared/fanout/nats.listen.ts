@@ -1,8 +1,8 @@
 import { deadline, type Msg } from 'nats';
+import type { BusLog } from './adapter/bus.log.ts';
+import { persist } from './adapter/nats.errors.ts';
+import type { NatsLink } from './adapter/nats.link.ts';
 import type { Following } from './bus.ts';
-import type { BusLog } from './envelope.ts';
-import { persist } from './nats.errors.ts';
-import type { NatsLink } from './nats.link.ts';
 
 /** Milliseconds a subscription may take to reach the server. */
 const bound = 5_000;

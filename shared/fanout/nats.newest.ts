@@ -10,9 +10,10 @@ import {
   RetentionPolicy,
   StorageType,
 } from 'nats';
+import type { BusLog } from './adapter/bus.log.ts';
+import { isNotFound } from './adapter/nats.errors.ts';
 import type { EventEnvelope } from './bus.ts';
-import { type BusLog, decodeEnvelope } from './envelope.ts';
-import { isNotFound } from './nats.errors.ts';
+import { decodeEnvelope } from './envelope.ts';
 import type { StreamLimits } from './nats.stream.ts';
 import type { BusNames } from './subjects.ts';
 

@@ -1,8 +1,9 @@
 import { createInbox, type Msg, type NatsError, nanos, type Subscription } from 'nats';
-import type { BusLog } from './envelope.ts';
-import type { NatsLink } from './nats.link.ts';
+import type { BusLog } from './adapter/bus.log.ts';
+import type { NatsLink } from './adapter/nats.link.ts';
+import { pause } from './adapter/pause.ts';
 import { type Pulled, pulledOf } from './nats.message.ts';
-import { growingPause, pause, stopBound } from './pause.ts';
+import { growingPause, stopBound } from './pause.ts';
 
 export interface PullOptions {
   link: NatsLink;

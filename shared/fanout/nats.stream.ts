@@ -9,7 +9,7 @@ import {
   StorageType,
   type StreamInfo,
 } from 'nats';
-import { isNotFound } from './nats.errors.ts';
+import { isNotFound } from './adapter/nats.errors.ts';
 import type { BusNames } from './subjects.ts';
 
 export interface StreamLimits {

@@ -1,12 +1,5 @@
-import { setTimeout as delay } from 'node:timers/promises';
-
 /** Milliseconds before attempt number `attempt` + 1: 100, 200, 400 … at most 10 s. */
 export const growingPause = (attempt: number): number => Math.min(100 * 2 ** Math.min(attempt - 1, 16), 10_000);
 
 /** Milliseconds a follower that stops waits for the handler that still runs. */
 export const stopBound = 10_000;
-
-/** Sleeps; returns early, without an error, when the signal aborts. */
-export async function pause(ms: number, signal: AbortSignal): Promise<void> {
-  await delay(ms, undefined, { signal }).catch(() => {});
-}

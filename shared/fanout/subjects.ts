@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { entityToken } from './adapter/token.ts';
 
 /** Each lane is handled serially by one process of a tier at a time; an entity is always in the same lane. */
 export const laneCount = 8;
@@ -8,18 +9,6 @@ export function laneOf(domain: string, entity: string | null): number {
   let hash = 0x811c9dc5;
   for (const byte of Buffer.from(`${domain}\0${entity ?? ''}`)) hash = Math.imul(hash ^ byte, 0x01000193);
   return (hash >>> 0) % laneCount;
-}
-
-/**
- * An entity as one token of a NATS subject: itself where it is safe, else base64url after `=`, or its SHA-256 after
- * `~` where that would be long; `_` for none. Different entities get different tokens.
- */
-export function entityToken(entity: string | null): string {
-  if (entity === null) return '_';
-  if (entity !== '_' && /^[A-Za-z0-9_-]{1,64}$/.test(entity)) return entity;
-  const bytes = Buffer.from(entity);
-  if (bytes.length <= 64) return `=${bytes.toString('base64url')}`;
-  return `~${createHash('sha256').update(bytes).digest('base64url')}`;
 }
 
 /** A name as one token of a fixed length: names come from clients and may be long. */

@@ -11,7 +11,6 @@ import {
   type SocketId,
   type Session as SocketSession,
 } from 'socket.io-adapter';
-import type { NatsLink } from '../nats.link.ts';
 import { Connects } from './connects.ts';
 import type { Delivery } from './delivery.ts';
 import { Echoes } from './echoes.ts';
@@ -21,6 +20,7 @@ import type { Interest } from './interest.ts';
 import { linkOf } from './link.ts';
 import type { Live } from './live.ts';
 import { everybody, looksLikeSocketId, type NamespaceNames } from './names.ts';
+import type { NatsLink } from './nats.link.ts';
 import type { AdapterOptions } from './options.ts';
 import { partsOf } from './parts.ts';
 import { Peers } from './peers.ts';

@@ -1,5 +1,5 @@
 import { createInbox, type Msg, type Subscription } from 'nats';
-import type { NatsLink } from '../nats.link.ts';
+import type { NatsLink } from './nats.link.ts';
 
 /** Milliseconds after which a room that nobody was in is tried again, once. */
 const pauseMs = 15;

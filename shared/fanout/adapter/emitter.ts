@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { NatsConnection } from 'nats';
-import { type BusLog, silent } from '../envelope.ts';
+import { type BusLog, silent } from './bus.log.ts';
 import { linkOf } from './link.ts';
 import { FanoutLog } from './log.ts';
 import { audienceOf, fanoutNames, type NamespaceNames } from './names.ts';

@@ -1,8 +1,8 @@
 import type { Msg } from 'nats';
-import type { BusLog } from '../envelope.ts';
-import type { NatsLink } from '../nats.link.ts';
+import type { BusLog } from './bus.log.ts';
 import type { Live } from './live.ts';
 import { audienceOf, everybody, type NamespaceNames } from './names.ts';
+import type { NatsLink } from './nats.link.ts';
 import { Outgoing } from './outgoing.ts';
 import type { Publisher } from './publisher.ts';
 import {

@@ -1,12 +1,12 @@
-import type { BusLog } from '../envelope.ts';
-import type { NatsLink } from '../nats.link.ts';
-import { pause } from '../pause.ts';
+import type { BusLog } from './bus.log.ts';
 import type { Delivery } from './delivery.ts';
 import type { Interest } from './interest.ts';
 import type { LeaseKeeper } from './lease.keeper.ts';
 import type { LiveOrder } from './live.ts';
 import type { Entry, FanoutLog, LogLimits } from './log.ts';
 import { everybody, type NamespaceNames, roomAudience } from './names.ts';
+import type { NatsLink } from './nats.link.ts';
+import { pause } from './pause.ts';
 import type { Publisher } from './publisher.ts';
 import { decodeRecord, type Sessions } from './sessions.ts';
 import { decodeMessage, encodeMessage, encodeValue } from './wire.ts';

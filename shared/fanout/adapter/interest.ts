@@ -1,6 +1,6 @@
 import { deadline, type Msg, type Subscription } from 'nats';
-import type { NatsLink } from '../nats.link.ts';
 import { roomAudience } from './names.ts';
+import type { NatsLink } from './nats.link.ts';
 
 /** Milliseconds a room's subscription outlives its last local socket. */
 const linger = 5_000;

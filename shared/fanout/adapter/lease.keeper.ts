@@ -1,8 +1,8 @@
 import type { Subscription } from 'nats';
-import type { NatsLink } from '../nats.link.ts';
 import { Leases } from './leases.ts';
 import type { LiveOrder } from './live.ts';
 import { leaseAudience, type NamespaceNames } from './names.ts';
+import type { NatsLink } from './nats.link.ts';
 import type { Publisher } from './publisher.ts';
 import { decodeMessage, encodeMessage, encodeValue } from './wire.ts';
 

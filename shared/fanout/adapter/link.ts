@@ -1,5 +1,5 @@
 import type { NatsConnection } from 'nats';
-import { NatsLink } from '../nats.link.ts';
+import { NatsLink } from './nats.link.ts';
 
 const links = new WeakMap<NatsConnection, NatsLink>();
 

@@ -11,9 +11,9 @@ import {
   StorageType,
   type StreamConfig,
 } from 'nats';
-import { isNotFound, persist } from '../nats.errors.ts';
-import type { NatsLink } from '../nats.link.ts';
 import type { FanoutNames } from './names.ts';
+import { isNotFound, persist } from './nats.errors.ts';
+import type { NatsLink } from './nats.link.ts';
 import { decodeMessage } from './wire.ts';
 
 export interface LogLimits {

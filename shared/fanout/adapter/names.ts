@@ -1,4 +1,4 @@
-import { entityToken } from '../subjects.ts';
+import { entityToken } from './token.ts';
 
 /** A room or an id as one token of a subject. */
 export const tokenOf = (name: string): string => entityToken(name);

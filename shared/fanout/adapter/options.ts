@@ -1,4 +1,4 @@
-import type { BusLog } from '../envelope.ts';
+import type { BusLog } from './bus.log.ts';
 import type { Session } from './session.rules.ts';
 
 /** Who comes back with a session: the request of its connection and what it sent along. */

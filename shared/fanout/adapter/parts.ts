@@ -1,8 +1,7 @@
 import type { Msg } from 'nats';
 import type { Namespace } from 'socket.io';
 import type { ClusterAdapter } from 'socket.io-adapter';
-import { silent } from '../envelope.ts';
-import type { NatsLink } from '../nats.link.ts';
+import { silent } from './bus.log.ts';
 import { Delivery } from './delivery.ts';
 import type { AdapterSocket } from './engine.ts';
 import { Exchange } from './exchange.ts';
@@ -10,6 +9,7 @@ import { Interest } from './interest.ts';
 import type { Live } from './live.ts';
 import { FanoutLog } from './log.ts';
 import { fanoutNames, type NamespaceNames } from './names.ts';
+import type { NatsLink } from './nats.link.ts';
 import type { AdapterOptions } from './options.ts';
 import { Publisher } from './publisher.ts';
 import { cutConnection } from './reader.ts';

@@ -1,4 +1,4 @@
-import type { NatsLink } from '../nats.link.ts';
+import type { NatsLink } from './nats.link.ts';
 
 /** What of Socket.IO's adapter knows the other servers, by their signs of life; it has no public way to it. */
 interface Known {

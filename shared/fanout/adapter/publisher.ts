@@ -1,8 +1,8 @@
 import { headers } from 'nats';
-import type { BusLog } from '../envelope.ts';
-import type { NatsLink } from '../nats.link.ts';
-import { pause } from '../pause.ts';
+import type { BusLog } from './bus.log.ts';
 import { ColdRooms } from './cold.ts';
+import type { NatsLink } from './nats.link.ts';
+import { pause } from './pause.ts';
 import type { Unconfirmed } from './unconfirmed.ts';
 
 /** Bytes and messages that wait while NATS cannot be reached; beyond that the oldest are lost, for everybody. */

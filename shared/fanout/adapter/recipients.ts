@@ -1,6 +1,6 @@
 import { createInbox, type Msg, type Subscription } from 'nats';
-import type { NatsLink } from '../nats.link.ts';
 import type { NamespaceNames } from './names.ts';
+import type { NatsLink } from './nats.link.ts';
 import type { Publisher } from './publisher.ts';
 
 interface Asked {

@@ -1,11 +1,11 @@
 import type { Subscription } from 'nats';
-import { pause } from '../pause.ts';
 import type { AdapterSocket } from './engine.ts';
 import { Gap, type GapHost } from './gap.ts';
 import { type LeaseHost, LeaseKeeper, leaseEvery } from './lease.keeper.ts';
 import { type Live, LiveOrder } from './live.ts';
 import type { FanoutLog, LogLimits } from './log.ts';
 import type { Connecting, RecoveryOptions } from './options.ts';
+import { pause } from './pause.ts';
 import { Returns, type ReturnsHost } from './returns.ts';
 import { applied, type Session } from './session.rules.ts';
 import { decodeRecord, Sessions } from './sessions.ts';

@@ -1,8 +1,8 @@
 import { ErrorCode, NatsError } from 'nats';
-import type { NatsLink } from '../nats.link.ts';
 import { type Arrival, type Arrivals, bytesOf, isKept } from './arrivals.ts';
 import type { FanoutLog } from './log.ts';
 import { everybody, leaseAudience, type NamespaceNames, roomAudience } from './names.ts';
+import type { NatsLink } from './nats.link.ts';
 import type { Outgoing } from './outgoing.ts';
 import {
   type Lease,

@@ -1,7 +1,6 @@
-import type { BusLog } from '../envelope.ts';
-import type { NatsLink } from '../nats.link.ts';
 import { unlessAborted } from './abort.ts';
 import { type Arrival, Arrivals } from './arrivals.ts';
+import type { BusLog } from './bus.log.ts';
 import type { Delivery } from './delivery.ts';
 import type { AdapterSocket } from './engine.ts';
 import { Gate } from './gate.ts';
@@ -10,6 +9,7 @@ import type { LeaseKeeper } from './lease.keeper.ts';
 import type { Live } from './live.ts';
 import type { FanoutLog } from './log.ts';
 import type { NamespaceNames } from './names.ts';
+import type { NatsLink } from './nats.link.ts';
 import type { Connecting, RecoveryOptions } from './options.ts';
 import type { Outgoing } from './outgoing.ts';
 import type { Publisher } from './publisher.ts';
