@@ -97,9 +97,10 @@ export async function startEngine(deps: ServiceDeps) {
   const wiring = new Wiring({ streams, call, vault, wake, log });
   const gate = new Gate({ streams, viewings, feedTokens: tokens, viewerTokens, call, secret: store.secret });
   const offers = new Offers({ streams, sessions, tokens, wake });
-  const viewers = new Viewers({ fleet, streams, viewings, call });
+  const viewers = new Viewers({ fleet, streams, viewings, call, log });
   const keeper = new Keeper({ fleet, members, streams, viewers, viewerTokens, wake, log });
-  const reports = new Reports({ streams, viewings, emit, began: (session) => viewers.began(session), wake, log });
+  const began = (session: string, type: string) => viewers.began(session, type);
+  const reports = new Reports({ streams, viewings, emit, began, wake, log });
 
   const following: Following[] = await Promise.all([
     bus.listen(wakeTopic, (data) => {
@@ -108,10 +109,10 @@ export async function startEngine(deps: ServiceDeps) {
     }),
     bus.listen('users.changed', (data) => {
       const { id, revoked } = data as { id: string; revoked: boolean };
-      if (revoked) viewers.sendAway(id).catch(() => {});
+      if (revoked) void viewers.sendAway(id);
     }),
     bus.listen('api-keys.changed', (data) => {
-      viewers.sendAway(viewerOfKey((data as { id: string }).id)).catch(() => {});
+      void viewers.sendAway(viewerOfKey((data as { id: string }).id));
     }),
     bus.follow({}, async ({ body: { domain, event, entity } }) => {
       const isChange = domain === 'camera' && (event === 'created' || event === 'updated' || event === 'deleted');
@@ -121,7 +122,10 @@ export async function startEngine(deps: ServiceDeps) {
     }),
   ]);
   for (const event of ['alive', 'dead', 'restarted'] as const) fleet.on(event, () => ownership.sweep());
-  bus.onGap(() => ownership.sweep());
+  bus.onGap(() => {
+    ownership.sweep();
+    keeper.look();
+  });
 
   fleet.start();
   if (fleet.servers.length > 0) {

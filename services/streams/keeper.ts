@@ -32,22 +32,27 @@ export class Keeper {
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
   #isRunning = false;
+  #again = false;
+  #stopped = false;
 
   constructor(deps: KeeperDeps) {
     this.#deps = deps;
   }
 
   start(): void {
-    this.#timer = setInterval(() => this.#tidyAll(), tidyEveryMs);
+    this.#timer = setInterval(() => !this.#isRunning && this.look(), tidyEveryMs);
     this.#timer.unref();
   }
 
   async stop(): Promise<void> {
+    this.#stopped = true;
     clearInterval(this.#timer);
     await this.#running;
   }
 
-  #tidyAll(): void {
+  /** One at a time; asked for meanwhile, it runs once more: notices may be missing that came after it began. */
+  look(): void {
+    this.#again = this.#isRunning;
     if (this.#isRunning) return;
     this.#isRunning = true;
     const { fleet, members, viewers, viewerTokens, log } = this.#deps;
@@ -58,6 +63,7 @@ export class Keeper {
       for (const one of settled) {
         if (one.status === 'rejected') log.warn({ reason: String(one.reason) }, 'a look at a media server failed');
       }
+      if (this.#again && !this.#stopped) this.look();
     });
   }
 

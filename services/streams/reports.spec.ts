@@ -13,6 +13,7 @@ let store: StreamsStore;
 let reports: Reports;
 let told: [name: string, details: Record<string, unknown>][];
 let woken: string[];
+let check: (session: string) => Promise<void>;
 let began: string[];
 
 const feed = { name: 'trigate/cam/1-1', ready: false, lostAt: null };
@@ -23,11 +24,12 @@ beforeEach(async () => {
   told = [];
   woken = [];
   began = [];
+  check = async (session) => void began.push(session);
   reports = new Reports({
     streams: store.streams,
     viewings: new Viewings(store.viewings, 0),
     emit: async (domain, event, _entity, details) => void told.push([`${domain}.${event}`, details as never]),
-    began: async (session) => void began.push(session),
+    began: (session) => check(session),
     wake: (camera) => woken.push(camera),
     log: silentLog,
   });
@@ -107,6 +109,14 @@ test('what another server, a feed of before, or nobody we know reports changes n
   await report('ready', { path: 'trigate/gone/1-1' });
   expect(await stream()).toEqual(before);
   expect(told).toEqual([]);
+});
+
+test('a reader is told of where nobody says whether it still may watch', async () => {
+  check = async () => {
+    throw new Error('no answer');
+  };
+  await expect(report('read', { readerType: 'rtspSession', readerId: 'r1' })).rejects.toThrow('no answer');
+  expect(names()).toEqual(['camera.read']);
 });
 
 test('a reader that begins is looked at, and told of', async () => {

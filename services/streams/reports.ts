@@ -12,8 +12,8 @@ export interface ReportsDeps {
   streams: Collection<CameraStream>;
   viewings: Viewings;
   emit: Emit;
-  /** A reader began, by its session: whether it still may is to be seen. */
-  began(session: string): Promise<void>;
+  /** A reader began: whether it still may is to be seen. */
+  began(session: string, type: string): Promise<void>;
   /** The owner of a camera should look at it, whichever process that is. */
   wake(camera: string): void;
   log: Log;
@@ -68,9 +68,9 @@ export class Reports {
       case 'notReady':
         return this.#readiness(stream, call);
       case 'read':
-        await this.#deps.viewings.began(call.readerId, call.readerType);
-        await this.#deps.began(call.readerId);
-        return this.#tellReader(stream, call, 'read');
+        // First what cannot wait for others: the report comes once.
+        await this.#tellReader(stream, call, 'read');
+        return this.#deps.began(call.readerId, call.readerType);
       case 'unread':
         await this.#deps.viewings.ended(call.readerId);
         return this.#tellReader(stream, call, 'unread');

@@ -80,6 +80,11 @@ export interface Viewing extends Stored {
   server: string;
   /** Of the media server: the session, or the connection that will get one. */
   session: string;
+  /**
+   * Sessions let in with the same token before this one read, the latest last: what is one reader and what another only
+   * shows when they read.
+   */
+  waiting: string[];
   /** The media server's kind of reader; null until it reads. */
   type: string | null;
   /** ISO; a reader that has not begun by then gives its slot back. */
@@ -121,7 +126,7 @@ export async function streamsStore(stores: Collections, vault: Vault): Promise<S
     stores.collection<Viewing>({
       name: 'viewings',
       sortable: ['createdAt', 'id'],
-      indexes: [['viewer'], ['session'], ['server']],
+      indexes: [['viewer'], ['session'], ['waiting'], ['server']],
     }),
     stores.collection<ViewerToken>({ name: 'viewer-tokens', sortable: [], indexes: [['expiresAt']] }),
     stores.collection<Setting>({ name: 'stream-settings', sortable: [] }),

@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, expect, test } from '@jest/globals';
-import type { Call } from '../../shared/contracts/index.ts';
+import { type Call, Failure } from '../../shared/contracts/index.ts';
+import type { Log } from '../../shared/runtime/log.ts';
 import { vault } from '../../shared/runtime/vault.ts';
 import type { Collections } from '../../shared/store/collection.ts';
 import { openMemory } from '../../shared/store/file.collections.ts';
@@ -13,12 +14,19 @@ let stores: Collections;
 let store: StreamsStore;
 let viewings: Viewings;
 let viewers: Viewers;
+let call: Call;
+let log: Log;
 let versions: Record<string, number>;
 const keys = new Set<string>();
 /** What the media server lists, and what it was told to end. */
 let sessions: Session[];
 let kicked: string[];
 let answers: boolean;
+/** Kicks that fail before one succeeds. */
+let failing: number;
+/** Commands nobody answers. */
+let down: string[];
+let warnings: unknown[];
 
 const server = {
   id: 's',
@@ -28,7 +36,12 @@ const server = {
       if (!answers) throw new MediaError('unreachable', 'no answer');
       return sessions.filter((one) => one.kind === kind);
     },
-    kick: async (_kind: string, id: string) => kicked.push(id) > 0,
+    async kick(_kind: string, id: string) {
+      failing -= 1;
+      if (failing >= 0) throw new MediaError('unreachable', 'no answer');
+      kicked.push(id);
+      return true;
+    },
   },
 } as unknown as MediaServer;
 
@@ -37,15 +50,16 @@ beforeEach(async () => {
   store = await streamsStore(stores, vault([{ id: 'k', key: Buffer.alloc(32, 1) }]));
   viewings = new Viewings(store.viewings, 0);
   versions = { ann: 1, bob: 1 };
-  [sessions, kicked, answers] = [[], [], true];
-  const call = (async (name: string, { payload: { ids } }: { payload: { ids: string[] } }) =>
-    name === 'api-keys.known'
-      ? { ids: ids.filter((id) => keys.has(id)) }
-      : {
-          users: ids.flatMap((id) => (versions[id] ? [{ id, tokenVersion: versions[id] }] : [])),
-        }) as unknown as Call;
+  [sessions, kicked, answers, failing, down, warnings] = [[], [], true, 0, [], []];
+  keys.clear();
+  call = (async (name: string, { payload: { ids } }: { payload: { ids: string[] } }) => {
+    if (down.includes(name)) throw new Failure('UNAVAILABLE');
+    if (name === 'api-keys.known') return { ids: ids.filter((id) => keys.has(id)) };
+    return { users: ids.flatMap((id) => (versions[id] ? [{ id, tokenVersion: versions[id] }] : [])) };
+  }) as unknown as Call;
+  log = { warn: (fields: unknown) => warnings.push(fields) } as unknown as Log;
   const fleet = { server: (id: string) => (id === 's' ? server : undefined) } as Fleet;
-  viewers = new Viewers({ fleet, streams: store.streams, viewings, call });
+  viewers = new Viewers({ fleet, streams: store.streams, viewings, call, log });
   await store.streams.insert({ id: 'cam', path: 'door', server: 's' } as never);
 });
 afterEach(() => stores.close());
@@ -55,6 +69,7 @@ const lists = (id: string, more: Partial<Session> = {}) => {
 };
 const lets = (viewer: string, session: string, tokenVersion: number | null = 1) =>
   viewings.reserve({ id: session, viewer, tokenVersion, camera: 'cam' } as ViewerToken, { server: 's', session });
+const right = { viewer: 'ann', tokenVersion: 1, camera: 'cam' };
 const held = async () => (await viewings.ofServer('s')).map(({ session }) => session).sort();
 
 test('who loses the right to watch is sent away from every session, and nobody else', async () => {
@@ -72,7 +87,7 @@ test('who was let in just before is found when the reading begins, or at the nex
   await lets('ann', 'a1');
   versions = { ann: 2, bob: 1 };
   lists('a1');
-  await viewers.began('a1');
+  await viewers.began('a1', 'rtspSession');
   expect(kicked).toEqual(['a1']);
   await viewers.tidy(server);
   expect(kicked).toEqual(['a1', 'a1']);
@@ -89,8 +104,65 @@ test('who watches with a key is sent away when there is no such key any more', a
   await viewers.tidy(server);
   expect(kicked).toEqual(['k2']);
   keys.delete('k1');
-  await viewers.began('k1');
+  await viewers.began('k1', 'rtspSession');
   expect(kicked).toEqual(['k2', 'k1']);
+});
+
+test('where nobody says which keys there are, users are judged all the same, and keys are left alone', async () => {
+  for (const viewer of ['ann', 'bob', 'key:k1']) {
+    await lets(viewer, viewer);
+    await viewings.began(viewer, 'rtspSession');
+  }
+  versions = { ann: 2, bob: 1 };
+  lists('ann');
+  lists('key:k1');
+  down = ['api-keys.known'];
+  await viewers.tidy(server);
+  expect(kicked).toEqual(['ann']);
+  // Bob's reader is gone.
+  expect(await held()).toEqual(['key:k1']);
+  expect(warnings).toHaveLength(1);
+  down = ['users.versions'];
+  sessions = sessions.filter(({ id }) => id !== 'ann');
+  await viewers.tidy(server);
+  expect(kicked).toEqual(['ann', 'key:k1']);
+});
+
+test('what fails of sending somebody away is tried again, and said where it fails again', async () => {
+  for (const viewer of ['ann', 'bob']) {
+    await lets(viewer, viewer);
+    await viewings.began(viewer, 'rtspSession');
+  }
+  failing = 1;
+  await viewers.sendAway('ann');
+  expect([kicked, warnings]).toEqual([['ann'], []]);
+  failing = 2;
+  await viewers.sendAway('bob');
+  expect(kicked).toEqual(['ann']);
+  expect(warnings).toEqual([expect.objectContaining({ viewer: 'bob' })]);
+});
+
+test('a reader that was let in beside another with its token is sent away where there is no slot for it', async () => {
+  const one = new Viewings(store.viewings, 1);
+  const fleet = { server: () => server } as unknown as Fleet;
+  const limited = new Viewers({ fleet, streams: store.streams, viewings: one, call, log });
+  for (const session of ['a', 'b']) await one.reserve({ ...right, id: 't' } as ViewerToken, { server: 's', session });
+  await limited.began('a', 'rtspSession');
+  expect(kicked).toEqual([]);
+  await limited.began('b', 'rtspSession');
+  expect(kicked).toEqual(['b']);
+});
+
+test('of two readers with one token both are known, whether their reports came or not', async () => {
+  for (const session of ['a', 'b'])
+    await viewings.reserve({ ...right, id: 't' } as ViewerToken, { server: 's', session });
+  lists('a');
+  lists('b');
+  await viewers.tidy(server);
+  expect(kicked).toEqual([]);
+  expect(await held()).toEqual(['a', 'b']);
+  await viewers.sendAway('ann');
+  expect(kicked.sort()).toEqual(['a', 'b']);
 });
 
 test('one of two logins being revoked leaves the other alone', async () => {

@@ -1,4 +1,5 @@
 import { type Call, Failure } from '../../shared/contracts/index.ts';
+import type { Log } from '../../shared/runtime/log.ts';
 import type { Collection } from '../../shared/store/collection.ts';
 import {
   type Fleet,
@@ -9,14 +10,15 @@ import {
   sessionKinds,
 } from './media/index.ts';
 import type { CameraStream, Viewing } from './streams.store.ts';
-import { tokenVersions } from './token.versions.ts';
-import { isCurrent, type Viewings } from './viewings.ts';
+import { byKind, tokenVersions } from './token.versions.ts';
+import { isCurrent, sessionsOf, type Viewings } from './viewings.ts';
 
 export interface ViewersDeps {
   fleet: Fleet;
   streams: Collection<CameraStream>;
   viewings: Viewings;
   call: Call;
+  log: Log;
 }
 
 /** Sends viewers away who may not watch any more, and brings their slots in step with what media servers list. */
@@ -27,17 +29,36 @@ export class Viewers {
     this.#deps = deps;
   }
 
-  /** Ends the sessions of one viewer on every server; whether they may come back is the gate's question. */
+  /**
+   * Ends the sessions of one viewer on every server; whether they may come back is the gate's question. What fails is
+   * tried once more, and then left to the next look at the server. Never throws.
+   */
   async sendAway(viewer: string): Promise<void> {
-    const viewings = await this.#deps.viewings.ofViewer(viewer);
-    await Promise.allSettled(viewings.map((one) => this.#kick(one)));
+    const { viewings, log } = this.#deps;
+    const attempt = () => viewings.ofViewer(viewer).then((all) => allOf(all.map((one) => this.#kick(one))));
+    await attempt()
+      .catch(attempt)
+      .catch((err) => log.warn({ err, viewer }, 'a viewer may not have been sent away; it is looked at again'));
   }
 
-  /** Who was let in just before losing the right to watch is found when the reading begins. */
-  async began(session: string): Promise<void> {
-    const viewings = await this.#deps.viewings.ofSession(session);
-    const revoked = await this.#revoked(viewings);
-    for (const one of viewings) if (revoked.has(one.id)) await this.#kick(one);
+  /**
+   * The reader has begun. Who was let in just before losing the right to watch, or beside somebody who has the last
+   * slot by now, is found here.
+   */
+  async began(session: string, type: string): Promise<void> {
+    const { viewings } = this.#deps;
+    try {
+      await viewings.began(session, type);
+    } catch (error) {
+      if (!(error instanceof Failure) || error.type !== 'LIMIT_EXCEEDED') throw error;
+      const [{ server } = { server: '' }] = await viewings.ofSession(session);
+      const kind = kindOf(type);
+      if (kind) await this.#deps.fleet.server(server)?.api.kick(kind, session);
+      return;
+    }
+    const held = await viewings.ofSession(session);
+    const revoked = await this.#revoked(held);
+    for (const one of held) if (revoked.has(one.id)) await this.#kick(one);
   }
 
   /** Ends every reader of a camera. @throws Failure UNAVAILABLE where the media server does not answer */
@@ -62,14 +83,22 @@ export class Viewers {
     const viewings = await this.#deps.viewings.ofServer(server.id);
     const revoked = await this.#revoked(viewings);
     for (const one of viewings) {
-      const session = sessions.get(one.session);
       if (revoked.has(one.id)) await this.#kick(one);
-      else if (one.type === null && session && reads(session))
-        await this.#deps.viewings.began(one.session, typeOf(session.kind));
-      else if (one.type === null ? !isCurrent(one) : !session) await this.#deps.viewings.drop(one);
+      else await this.#settle(one, sessions);
     }
-    const known = new Set(viewings.map(({ session }) => session));
+    const known = new Set(viewings.flatMap(sessionsOf));
     for (const session of sessions.values()) if (!known.has(session.id)) await this.#kickUnknown(server, session);
+  }
+
+  /** What reports of its readers should have told. */
+  async #settle(viewing: Viewing, sessions: ReadonlyMap<string, Session>): Promise<void> {
+    const { viewings } = this.#deps;
+    const listed = sessionsOf(viewing).flatMap((id) => sessions.get(id) ?? []);
+    const unreported = listed.filter((one) => reads(one) && (viewing.type === null || one.id !== viewing.session));
+    for (const { id, kind } of unreported) await this.began(id, typeOf(kind));
+    if (unreported.length > 0) return;
+    const isOver = viewing.type === null ? !isCurrent(viewing) : !sessions.has(viewing.session);
+    if (isOver) await viewings.drop(viewing);
   }
 
   async #kickUnknown(server: MediaServer, session: Session): Promise<void> {
@@ -82,20 +111,35 @@ export class Viewers {
   async #kick(viewing: Viewing): Promise<void> {
     const server = this.#deps.fleet.server(viewing.server);
     if (!server?.alive) return;
-    const sessions = viewing.type === null ? await sessionsNow(server) : [];
-    const kind = kindOf(viewing.type) ?? sessions.find(({ id }) => id === viewing.session)?.kind;
-    if (kind) await server.api.kick(kind, viewing.session);
-    if (viewing.type !== null || !isCurrent(viewing)) await this.#deps.viewings.drop(viewing);
+    const { type, session } = viewing;
+    const kind = kindOf(type);
+    if (kind) await server.api.kick(kind, session);
+    const ids = new Set(sessionsOf(viewing));
+    if (type === null || ids.size > 1) {
+      const begun = (await sessionsNow(server)).filter(({ id }) => ids.has(id));
+      await allOf(begun.map((one) => server.api.kick(one.kind, one.id)));
+    }
+    if (type !== null || !isCurrent(viewing)) await this.#deps.viewings.drop(viewing);
   }
 
-  /** Ids of the viewings whose viewer's tokens have another version by now. */
+  /** Ids of the viewings whose viewer's tokens have another version by now; none of those nobody answers about. */
   async #revoked(viewings: readonly Viewing[]): Promise<Set<string>> {
     const ours = viewings.filter(({ tokenVersion }) => tokenVersion !== null);
-    const ids = [...new Set(ours.map(({ viewer }) => viewer))];
-    const versions = await tokenVersions(this.#deps.call, ids);
-    const revoked = ours.filter(({ viewer, tokenVersion }) => versions.get(viewer) !== tokenVersion);
-    return new Set(revoked.map(({ id }) => id));
+    const asked = byKind(ours).map(async (some) => {
+      const versions = await tokenVersions(this.#deps.call, [...new Set(some.map(({ viewer }) => viewer))]);
+      return some.filter(({ viewer, tokenVersion }) => versions.get(viewer) !== tokenVersion).map(({ id }) => id);
+    });
+    const unanswered = (err: unknown) => {
+      this.#deps.log.warn({ err }, 'it is not known who may still watch; it is looked at again');
+      return [];
+    };
+    return new Set((await Promise.all(asked.map((one) => one.catch(unanswered)))).flat());
   }
+}
+
+/** When all are over. @throws the first error */
+async function allOf(attempts: readonly Promise<unknown>[]): Promise<void> {
+  for (const one of await Promise.allSettled(attempts)) if (one.status === 'rejected') throw one.reason;
 }
 
 /** Not the sessions of up to two seconds ago, which lists are content with. */

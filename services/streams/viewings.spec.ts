@@ -56,6 +56,30 @@ test('the connection and the session of one RTSP reader take one slot', async ()
   expect(await viewings.ofViewer('u')).toMatchObject([{ session: 'session', type: 'rtspSession' }]);
 });
 
+test('two readers that begin with one token at the same time have a slot each', async () => {
+  for (const id of ['connection a', 'connection b', 'a', 'b']) await viewings.reserve(claims('t1'), on(id));
+  expect(await viewings.ofViewer('u')).toHaveLength(1);
+  await viewings.began('a', 'rtspSession');
+  await viewings.began('b', 'rtspSession');
+  await viewings.began('a', 'rtspSession');
+  const held = await viewings.ofViewer('u');
+  expect(held.map(({ session, type }) => [session, type]).sort()).toEqual([
+    ['a', 'rtspSession'],
+    ['b', 'rtspSession'],
+  ]);
+  expect(held[1]).toMatchObject({ token: 't1', camera: 'c', server: 's', tokenVersion: 1 });
+  await viewings.ended('a');
+  expect((await viewings.ofViewer('u')).map(({ session }) => session)).toEqual(['b']);
+});
+
+test('of two readers that begin with one token where one slot is left, one has it and the other is told', async () => {
+  for (const n of [1, 2]) await viewings.reserve(claims(`t${n}`), on(`r${n}`));
+  for (const id of ['a', 'b']) await viewings.reserve(claims('t3'), on(id));
+  const settled = await Promise.allSettled(['a', 'b'].map((id) => viewings.began(id, 'rtspSession')));
+  expect(settled.filter(({ status }) => status === 'fulfilled')).toHaveLength(1);
+  expect(settled).toContainEqual({ status: 'rejected', reason: limited });
+});
+
 test('a token that is used again while it is watched with takes another slot', async () => {
   for (const session of ['r1', 'r2', 'r3']) {
     await viewings.reserve(claims('t1'), on(session));

@@ -8,6 +8,8 @@ import type { ViewerToken } from './viewer.tokens.ts';
 const pendingMs = 30_000;
 /** Races for the same slot before one gives up. */
 const maxTries = 20;
+/** Sessions that are remembered beside the one of a slot. */
+const maxWaiting = 16;
 
 export interface Attempt {
   server: string;
@@ -36,32 +38,41 @@ export class Viewings {
     if (held.filter(isCurrent).length >= this.#limit) throw limitExceeded(this.#limit);
   }
 
-  /** Reserves a slot, or renews the one this reader got a moment ago. @throws Failure LIMIT_EXCEEDED */
+  /**
+   * Reserves a slot. Attempts with a token that is not read with yet share one: an RTSP reader asks twice, and whether
+   * it is one reader is not to be seen. @throws Failure LIMIT_EXCEEDED
+   */
   async reserve(claims: ViewerToken, attempt: Attempt): Promise<void> {
-    for (let tries = 0; tries < maxTries; tries += 1) {
-      const held = await this.#held(claims.viewer);
-      const own = held.find((one) => one.session === attempt.session || (one.token === claims.id && !one.type));
-      const done = own ? await this.#renew(own, attempt) : await this.#take(held, claims, attempt);
-      if (done) return;
-    }
-    throw new Failure('UNAVAILABLE', 'Too many readers of one user begin at once');
+    const { viewer, tokenVersion, id: token, camera } = claims;
+    const right = { viewer, tokenVersion, token, camera, ...attempt };
+    await this.#inTurn(async () => {
+      const held = await this.#held(viewer);
+      const own = held.find((one) => isOf(one, attempt.session) || (one.token === token && !one.type));
+      return own ? this.#renew(own, attempt) : this.#take(held, right, null);
+    });
   }
 
-  /** The reader has begun. */
+  /** The reader has begun: it has a slot of its own from now on. @throws Failure LIMIT_EXCEEDED where none is free */
   async began(session: string, type: string): Promise<void> {
-    for (let tries = 0; tries < maxTries; tries += 1) {
-      const some = (await this.ofSession(session)).filter((one) => one.type !== type);
-      const changed = await Promise.all(some.map((one) => this.#viewings.update(one.id, one.version, { type })));
-      if (!changed.includes(null)) return;
-    }
+    await this.#inTurn(async () => {
+      const some = await this.ofSession(session);
+      const own = some.find((one) => one.type === null || one.session === session);
+      if (own) return own.type === type || this.#occupy(own, session, type);
+      const [other] = some;
+      if (!other) return true;
+      const taken = await this.#take(await this.#held(other.viewer), { ...other, session }, type);
+      if (taken) await this.#viewings.remove(other.id, 'waiting', session, 0);
+      return taken;
+    });
   }
 
   async ended(session: string): Promise<void> {
     await this.#viewings.deleteMany({ session });
   }
 
+  /** Those it has, or may get as it was let in. */
   ofSession(session: string): Promise<Viewing[]> {
-    return this.#viewings.find({ session }, { limit: 10 });
+    return this.#viewings.find({ $or: [{ session }, { waiting: session }] }, { limit: 10 });
   }
 
   ofServer(server: string): Promise<Viewing[]> {
@@ -81,12 +92,24 @@ export class Viewings {
     return this.#viewings.find({ viewer }, { limit: 1_000 });
   }
 
-  async #renew({ id, version }: Viewing, { session, server }: Attempt): Promise<boolean> {
-    return (await this.#viewings.update(id, version, { session, server, until: until() })) !== null;
+  /** Until nobody else was faster. */
+  async #inTurn(attempt: () => Promise<boolean>): Promise<void> {
+    for (let tries = 0; tries < maxTries; tries += 1) if (await attempt()) return;
+    throw new Failure('UNAVAILABLE', 'Too many readers of one user begin at once');
   }
 
-  async #take(held: Viewing[], claims: ViewerToken, { server, session }: Attempt): Promise<boolean> {
-    const { viewer, id: token, tokenVersion, camera } = claims;
+  async #renew(own: Viewing, { session, server }: Attempt): Promise<boolean> {
+    const patch = own.type === null ? { session, server, waiting: without(own, session) } : {};
+    return (await this.#viewings.update(own.id, own.version, { ...patch, until: until() })) !== null;
+  }
+
+  async #occupy(own: Viewing, session: string, type: string): Promise<boolean> {
+    const patch = { session, type, waiting: without(own, session) };
+    return (await this.#viewings.update(own.id, own.version, patch)) !== null;
+  }
+
+  async #take(held: Viewing[], right: Right, type: string | null): Promise<boolean> {
+    const { viewer, tokenVersion, token, camera, server, session } = right;
     const stale = held.filter((one) => !isCurrent(one));
     for (const one of stale) await this.drop(one);
     if (this.#limit > 0 && held.length - stale.length >= this.#limit) throw limitExceeded(this.#limit);
@@ -95,7 +118,7 @@ export class Viewings {
     while (taken.has(slotId(viewer, slot))) slot += 1;
     const record = { id: slotId(viewer, slot), viewer, tokenVersion, token, camera, server, session };
     try {
-      await this.#viewings.insert({ ...record, type: null, until: until() });
+      await this.#viewings.insert({ ...record, waiting: [], type, until: until() });
       return true;
     } catch (error) {
       if (error instanceof Duplicate) return false;
@@ -104,6 +127,15 @@ export class Viewings {
   }
 }
 
+type Right = Pick<Viewing, 'viewer' | 'tokenVersion' | 'token' | 'camera' | 'server' | 'session'>;
+
+/** Records of before this was written down have none that wait. */
+export const sessionsOf = ({ session, waiting = [] }: Viewing): string[] => [...waiting, session];
+const isOf = (one: Viewing, session: string): boolean => sessionsOf(one).includes(session);
+const without = (one: Viewing, session: string): string[] =>
+  sessionsOf(one)
+    .filter((id) => id !== session)
+    .slice(-maxWaiting);
 const slotId = (viewer: string, slot: number): string => `${viewer}#${slot}`;
 const until = (): string => new Date(Date.now() + pendingMs).toISOString();
 

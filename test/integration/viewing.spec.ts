@@ -136,6 +136,13 @@ describe.each(mediaServerKinds)('viewing a camera through $kind', ({ real }) => 
     );
   }, 60_000);
 
+  test('two readers that open one URL at the same time both go on', async () => {
+    const { rtsp } = await urls(admin);
+    // Longer than until the next look at who reads: pictures of 13 s.
+    const both = await Promise.all([1, 2].map(() => decodeFrames(rtsp as string, 130, 30_000)));
+    expect(both).toEqual([expect.objectContaining({ frames: 130 }), expect.objectContaining({ frames: 130 })]);
+  }, 60_000);
+
   /** Watches until `end` does something about it; resolves to the milliseconds that took. @throws where it goes on */
   async function endsWith(rtsp: string, end: () => Promise<unknown>): Promise<number> {
     const begun = () => heard.filter(({ event, entity }) => event === 'read' && entity === door.id).length;
