@@ -2,16 +2,8 @@ import { type EventDetails, Failure } from '../../shared/contracts/index.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 import { change } from '../../shared/store/change.ts';
 import type { Emit } from '../deps.ts';
-import {
-  decide,
-  extensionRetry,
-  failedStart,
-  feedKind,
-  granted,
-  maxFailedExtensions,
-  placeholderDue,
-  placeholderOf,
-} from './camera.rules.ts';
+import { CameraPicture } from './camera.picture.ts';
+import { decide, extensionRetry, failedStart, feedKind, granted, maxFailedExtensions } from './camera.rules.ts';
 import { feedName } from './media/index.ts';
 import type { Ownership } from './ownership.ts';
 import type { Paths } from './paths.ts';
@@ -46,9 +38,11 @@ type Patch = Partial<CameraStream>;
  */
 export class CameraActor {
   readonly #deps: ActorDeps;
+  readonly #picture: CameraPicture;
 
   constructor(deps: ActorDeps) {
     this.#deps = deps;
+    this.#picture = new CameraPicture(deps);
   }
 
   /** @returns milliseconds until the next look; null for none */
@@ -59,26 +53,14 @@ export class CameraActor {
         const stream = await store.streams.get(camera);
         if (!stream || !ownership.holds(stream)) break;
         const wait = await this.#step(stream);
-        if (wait !== 'again') return this.#picture(stream, wait);
+        if (wait !== 'again') return sooner(wait, this.#picture.look(stream));
         if (steps === maxSteps - 1) return 0;
       }
     } catch (error) {
       if (!(error instanceof Fenced) && !isGone(error)) throw error;
     }
-    this.#deps.pictures.hide(camera);
+    this.#picture.hide(camera);
     return null;
-  }
-
-  /** Shows or hides the picture that stands for the camera. @returns when to look again, as `run` does */
-  #picture(stream: CameraStream, wait: number | null): number | null {
-    const { pictures, paths } = this.#deps;
-    const now = Date.now();
-    const name = placeholderOf(stream, now);
-    const target = name && paths.pictureTarget(stream);
-    if (name && target) pictures.show(stream.id, target, name);
-    else pictures.hide(stream.id);
-    const due = placeholderDue(stream, now);
-    return due === null ? wait : Math.min(wait ?? Number.POSITIVE_INFINITY, due - now);
   }
 
   /** @returns 'again', or milliseconds to rest for, null: until something happens */
@@ -95,7 +77,7 @@ export class CameraActor {
         await this.#remove(stream);
         return null;
       case 'start':
-        await this.#begin(stream, 'feed');
+        await this.#picture.during(stream, () => this.#begin(stream, 'feed'));
         return 'again';
       case 'replace':
         await this.#begin(stream, 'next');
@@ -280,6 +262,9 @@ export class CameraActor {
     });
   }
 }
+
+const sooner = (one: number | null, other: number | null): number | null =>
+  one === null ? other : Math.min(one, other ?? one);
 
 const noPicture = 'The camera gives no picture';
 const silent = new Error(noPicture);

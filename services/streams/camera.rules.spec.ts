@@ -1,6 +1,16 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { decide, extensionRetry, extensionTime, feedKind, startBoundMs, startPause } from './camera.rules.ts';
+import {
+  connectingAfterMs,
+  decide,
+  extensionRetry,
+  extensionTime,
+  feedKind,
+  placeholderDue,
+  placeholderOf,
+  startBoundMs,
+  startPause,
+} from './camera.rules.ts';
 import type { CameraStream, Feed } from './streams.store.ts';
 
 const t0 = Date.parse('2026-01-01T00:00:00Z');
@@ -123,6 +133,47 @@ describe('what the owner of a camera does next', () => {
     expect(at(silent, 0)).toEqual({ do: 'rest', until: t0 + startBoundMs });
     expect(at(silent, startBoundMs)).toEqual({ do: 'doubt' });
     expect(at({ ...silent, state: 'failed' }, startBoundMs)).toEqual({ do: 'rest', until: null });
+  });
+});
+
+describe('the picture instead of a camera', () => {
+  const shown = (stream: CameraStream, ms: number) => placeholderOf(stream, t0 + ms);
+  /** None until then, and then that the camera is being asked. */
+  const connectsAt = (stream: CameraStream, ms: number) => {
+    expect([shown(stream, ms - 1), shown(stream, ms)]).toEqual([null, 'connecting']);
+    expect(placeholderDue(stream, t0 + ms - 1)).toBe(t0 + ms);
+    expect(placeholderDue(stream, t0 + ms)).toBeNull();
+  };
+
+  test('says that it is being asked, five seconds after somebody came, whether or not Google has answered', () => {
+    connectsAt(camera(), connectingAfterMs);
+    connectsAt(camera({ feed: session({ ready: false, startedAt: iso(4_000) }) }), connectingAfterMs);
+  });
+
+  test('says so five seconds after the picture was lost, or a persistent one began', () => {
+    const lost = session({ ready: false, lostAt: iso(minute) });
+    connectsAt(camera({ feed: lost }), minute + connectingAfterMs);
+    const begun = session({ ready: false, startedAt: iso(minute) });
+    connectsAt(
+      camera({ demanded: false, demandedAt: null, persistent: true, feed: begun }),
+      minute + connectingAfterMs,
+    );
+  });
+
+  test('stays from one session to the next until one delivers', () => {
+    expect(shown(camera({ state: 'failed' }), minute)).toBe('off');
+    const again = camera({ state: 'starting', feed: session({ ready: false, startedAt: iso(minute) }) });
+    expect(shown(again, minute)).toBe('connecting');
+    const live = camera({ feed: session() });
+    expect([shown(live, minute), placeholderDue(live, t0)]).toEqual([null, null]);
+    expect(shown(camera({ feed: session({ ready: false }), next: session() }), minute)).toBeNull();
+  });
+
+  test('is not there where nobody needs it', () => {
+    const failed = { state: 'failed', feed: session({ ready: false }) } as const;
+    for (const over of [{ demanded: false, demandedAt: null }, { wanted: false }, { server: null }]) {
+      expect(shown(camera({ ...failed, ...over }), minute)).toBeNull();
+    }
   });
 });
 

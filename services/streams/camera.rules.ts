@@ -95,14 +95,24 @@ export function placeholderOf(stream: CameraStream, now: number): Placeholder | 
   const isNeeded = stream.wanted && stream.server !== null && (stream.persistent || stream.demanded);
   if (!isNeeded || stream.feed?.ready || stream.next?.ready) return null;
   if (stream.state === 'failed') return 'off';
-  const since = stream.feed && lostSince(stream.feed);
-  return since && now - since >= connectingAfterMs ? 'connecting' : null;
+  const since = waitingSince(stream);
+  return since !== null && now - since >= connectingAfterMs ? 'connecting' : null;
 }
 
 /** When the picture has to be looked at again though nothing happens; null for never. */
 export function placeholderDue(stream: CameraStream, now: number): number | null {
-  const since = stream.feed && lostSince(stream.feed);
-  return since && now < since + connectingAfterMs ? since + connectingAfterMs : null;
+  const since = waitingSince(stream);
+  return since !== null && now < since + connectingAfterMs ? since + connectingAfterMs : null;
+}
+
+/**
+ * Since when viewers see nothing: the camera's picture was lost, or they came. A session that begins meanwhile, after an
+ * answer of Google or instead of another one, is no new beginning for them. Null where the camera delivers.
+ */
+function waitingSince({ feed, demandedAt }: CameraStream): number | null {
+  if (feed?.ready) return null;
+  const since = feed?.lostAt ?? demandedAt ?? feed?.startedAt;
+  return since ? Date.parse(since) : null;
 }
 
 /**

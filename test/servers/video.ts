@@ -19,6 +19,8 @@ export interface Decoded {
   firstMs: number | null;
   /** What the decoder complained about; '' where nothing. */
   error: string;
+  /** A checksum of each picture: equal where the pictures are. */
+  sums: string[];
 }
 
 const howTo = 'ffmpeg is needed on the PATH: `apt-get install ffmpeg`';
@@ -57,7 +59,7 @@ export async function publishPattern(rtspUrl: string, options: PatternOptions = 
 const readOptions = ['-flags', 'low_delay', '-probesize', '200000', '-analyzeduration', '500000'];
 
 /**
- * Reads and decodes pictures from RTSP or HLS until `count` have come or `timeoutMs` are over.
+ * Reads and decodes pictures from RTSP, HLS or a file until `count` have come or `timeoutMs` are over.
  * @throws Error how to get ffmpeg
  */
 export function decodeFrames(url: string, count = 5, timeoutMs = 15_000): Promise<Decoded> {
@@ -70,11 +72,12 @@ export function decodeFrames(url: string, count = 5, timeoutMs = 15_000): Promis
     env: process.env,
     stdio: ['ignore', 'pipe', 'pipe'],
   });
-  const result: Decoded = { frames: 0, firstMs: null, error: '' };
+  const result: Decoded = { frames: 0, firstMs: null, error: '', sums: [] };
   createInterface({ input: child.stdout }).on('line', (line) => {
     if (line.startsWith('#')) return;
     result.firstMs ??= Date.now() - begun;
     result.frames += 1;
+    result.sums.push(line.split(',').at(5)?.trim() ?? '');
   });
   child.stderr.on('data', (chunk) => {
     result.error = (result.error + chunk).slice(-2_000);
