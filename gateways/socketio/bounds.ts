@@ -1,11 +1,13 @@
 import type { Server } from 'socket.io';
 import { Failure } from '../../shared/contracts/index.ts';
 import type { Connection } from '../../shared/fanout/adapter/engine.ts';
+import { cutConnection } from '../../shared/fanout/adapter/reader.ts';
 import { Seat } from '../../shared/fanout/adapter/seat.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 import type { GatewayMetrics } from '../core/metrics.ts';
 import type { SocketsElsewhere } from './elsewhere.ts';
 import { userRoom } from './events.ts';
+import { Minute } from './minute.ts';
 
 /** What is bounded per address, user or connection; labels of `trigate_limits_hit_total`. */
 export type SocketLimit =
@@ -13,6 +15,7 @@ export type SocketLimit =
   | 'sockets_per_user'
   | 'rooms_per_socket'
   | 'messages'
+  | 'flood'
   | 'running'
   | 'message_size'
   | 'unread_bytes'
@@ -39,6 +42,25 @@ export function boundReaders(io: Server, hit: LimitHit, log: Pick<Log, 'warn'>):
     connection.on('close', (_reason: string, error?: unknown) => {
       // Engine.IO has made an error of its own of the one of ws, which has a code.
       if (error instanceof Error && error.message.includes('Max payload size exceeded')) hit('message_size');
+    });
+  });
+}
+
+/** Packets a minute, for each message that is allowed in it, beyond which nothing of a connection is read any more. */
+const floodFactor = 10;
+
+/** Cuts whoever goes on sending, as refusing costs something, too. */
+export function boundFloods(io: Server, messagesPerMinute: number, hit: LimitHit, log: Pick<Log, 'warn'>): void {
+  if (messagesPerMinute === 0) return;
+  const most = messagesPerMinute * floodFactor;
+  io.engine.on('connection', (connection: Connection) => {
+    const packets = new Minute();
+    connection.on('packet', ({ data }: { data?: unknown }) => {
+      // Attachments belong to the packet before them, which has ten at most.
+      if (Buffer.isBuffer(data) || packets.add() <= most) return;
+      cutConnection(connection);
+      hit('flood');
+      log.warn({ most }, 'a client that sent far too many messages was cut');
     });
   });
 }

@@ -17,18 +17,19 @@ export const errorReply = ({ type, message, data }: Failure, requestId?: string)
 
 export type ReadRequest = { request: Request } | { failure: Failure; requestId: string | undefined };
 
-/** The argument of a `request` event: an object or its JSON text. Never throws. */
-export function readRequest(argument: unknown): ReadRequest {
+/** The argument of a `request` event: an object or its JSON text; `refused` whatever it says. Never throws. */
+export function readRequest(argument: unknown, refused?: Failure): ReadRequest {
   let requestId: string | undefined;
   try {
     requestId = usableRequestId(argument instanceof TooLarge ? argument.argument : argument, 'socketio');
     assertNotTooLarge(argument);
     const value = typeof argument === 'string' ? decodeJson(argument) : argument;
     requestId = usableRequestId(value, 'socketio');
+    if (refused) throw refused;
     assertSafeKeys(value);
     return { request: readEnvelope(value, { protocol: 'socketio' }) };
   } catch (error) {
-    return { failure: error instanceof Failure ? error : new Failure('INVALID_REQUEST'), requestId };
+    return { failure: refused ?? (error instanceof Failure ? error : new Failure('INVALID_REQUEST')), requestId };
   }
 }
 

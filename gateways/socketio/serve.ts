@@ -53,18 +53,18 @@ export function serveDialect<D extends DialectContract>(
   handlers: Handlers<D>,
   refusing: Refusing,
 ): void {
-  const { socket } = context.session;
+  const { session } = context;
   for (const [event, { payload }] of Object.entries(contract.receives)) {
     const handler = (handlers as unknown as Record<string, AnyHandler>)[event];
     if (!handler) throw new Error(`no handler for ${event}`);
-    socket.on(event, async (...args: unknown[]) => {
+    session.on(event, async (refused, ...args) => {
       context.packet('in');
       const ack = typeof args.at(-1) === 'function' ? (args.pop() as Ack) : undefined;
-      const one = { event, schema: payload, handler, argument: args[0], acked: ack !== undefined };
+      const one = { event, schema: payload, handler, argument: args[0], acked: ack !== undefined, refused };
       const answer = await handle(context, one, refusing);
       if (answer.event !== undefined) {
         context.packet('out');
-        emitHere(socket, answer.event, answer.body);
+        emitHere(session.socket, answer.event, answer.body);
       }
       if (answer.body === undefined) ack?.();
       else ack?.(answer.body);
@@ -78,13 +78,16 @@ interface One {
   handler: AnyHandler;
   argument: unknown;
   acked: boolean;
+  /** Not to be acted on: there were too many. */
+  refused: Failure | undefined;
 }
 
 /** Never throws. */
 async function handle({ session, log }: DialectContext, one: One, refusing: Refusing): Promise<Answer> {
-  const { event, handler, argument, acked } = one;
+  const { event, handler, argument, acked, refused } = one;
   const own = requestIdOf(argument);
   try {
+    if (refused) throw refused;
     return await session.within(() =>
       session
         .inTurn(async () => {

@@ -3,8 +3,8 @@ import { Failure } from '../../shared/contracts/index.ts';
 import type { Principal } from '../../shared/runtime/principal.ts';
 import type { Authenticator } from '../core/dispatch.types.ts';
 import type { LimitHit } from './bounds.ts';
+import { Minute } from './minute.ts';
 
-const windowMs = 60_000;
 /** Requests of one connection that may run at the same time. */
 const maxRunning = 100;
 /** setTimeout cannot wait longer (2^31 ms). */
@@ -20,8 +20,8 @@ export class Session {
   private readonly authenticator: Authenticator;
   private readonly messagesPerMinute: number;
   private readonly limitHit: LimitHit;
-  private windowStart = 0;
-  private used = 0;
+  private readonly messages = new Minute();
+  private readonly heard = new Set<string>();
   private running = 0;
   private expiry: NodeJS.Timeout | undefined;
   private whenIdle: (() => void)[] = [];
@@ -54,9 +54,18 @@ export class Session {
     return this;
   }
 
-  /** Runs one request within the limits of the connection. @throws Failure RATE_LIMITED, and what `work` throws */
+  /**
+   * Listens for an event of the client. `refused` is RATE_LIMITED beyond the messages of the minute, in which each one
+   * counts, also one that nothing listens for.
+   */
+  on(event: string, listener: (refused: Failure | undefined, ...args: unknown[]) => void): void {
+    if (this.heard.size === 0) this.socket.onAny((sent) => !this.heard.has(sent) && this.countMessage());
+    this.heard.add(event);
+    (this.socket as NodeJS.EventEmitter).on(event, (...args) => listener(this.countMessage(), ...args));
+  }
+
+  /** Runs one request, of not too many at a time. @throws Failure RATE_LIMITED, and what `work` throws */
   async within<T>(work: () => Promise<T>): Promise<T> {
-    this.countMessage();
     if (this.running >= maxRunning) {
       this.limitHit('running');
       throw new Failure('RATE_LIMITED', 'Too many requests of this connection are running', { retryAfter: 1 });
@@ -102,18 +111,10 @@ export class Session {
     for (const tell of this.whenIdle.splice(0)) tell();
   }
 
-  private countMessage(): void {
-    if (this.messagesPerMinute === 0) return;
-    const now = performance.now();
-    if (now - this.windowStart >= windowMs || this.windowStart === 0) {
-      this.windowStart = now;
-      this.used = 0;
-    }
-    this.used += 1;
-    if (this.used <= this.messagesPerMinute) return;
+  private countMessage(): Failure | undefined {
+    if (this.messagesPerMinute === 0 || this.messages.add() <= this.messagesPerMinute) return undefined;
     this.limitHit('messages');
-    const retryAfter = Math.max(1, Math.ceil((this.windowStart + windowMs - now) / 1_000));
-    throw new Failure('RATE_LIMITED', undefined, { retryAfter });
+    return new Failure('RATE_LIMITED', undefined, { retryAfter: this.messages.secondsLeft() });
   }
 
   private endAtExpiry(): void {

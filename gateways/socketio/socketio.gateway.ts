@@ -6,7 +6,7 @@ import { type SocketsAnswer, type SocketsAsk, socketsTopics } from '../../shared
 import { perMinuteOfAll } from '../core/limits.ts';
 import { corsOptions, isAllowedOrigin } from '../core/origins.ts';
 import { serveAdminUi } from './admin/namespace.ts';
-import { boundReaders, type LimitHit, limitHits, SocketsPerUser } from './bounds.ts';
+import { boundFloods, boundReaders, type LimitHit, limitHits, SocketsPerUser } from './bounds.ts';
 import { connection, returnedEvent, takeAudiences } from './connection.ts';
 import { boundedParser, engineBytes } from './decoder.ts';
 import { Departures } from './departures.ts';
@@ -50,6 +50,7 @@ export async function startSocketioGateway(deps: SocketioDeps): Promise<Socketio
   const mayReturn: ReturnGuard['mayReturn'] = (principal, rooms) => guard.mayReturn(principal, rooms);
   const io = createServer(deps, mayReturn, limitHit);
   boundReaders(io, limitHit, log);
+  boundFloods(io, config.rateLimitMessages, limitHit, log);
   // In one process the server listens already: nobody gets in before everything is there.
   const { promise: opened, resolve: open } = Promise.withResolvers<void>();
   io.use((_socket, next) => void opened.then(() => next()));

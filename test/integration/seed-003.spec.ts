@@ -2,6 +2,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/gl
 import jwt from 'jsonwebtoken';
 import { io, type Socket } from 'socket.io-client';
 import { block, run } from '../seeds/blocks.ts';
+import { metricsOf, sumOf } from '../system/metrics.ts';
 import { startOneProcess } from '../system/one-process.ts';
 import type { System } from '../system/system.ts';
 import { Cast, collect, type Heard, isoDate, named, next } from './seeds/cast.ts';
@@ -332,6 +333,34 @@ describe('limits of the server API', () => {
       code: 'RATE_LIMITED',
       retryAfter: expect.any(Number),
     });
+  });
+
+  test('every message counts once: also one that cannot be read, and one that nothing listens for', async () => {
+    const socket = await cast.connect(cast.people.user);
+    for (let n = 0; n < 2; n++) socket.emit('no such event', { n });
+    const request = (argument: unknown) => socket.emitWithAck('request', argument);
+    const malformed = { module: 'version', command: 7, requestId: 'r' };
+    for (const one of ['{', malformed]) expect((await request(one)).error.code).toBe('INVALID_REQUEST');
+    const valid = { module: 'version', command: 'list', requestId: 'r' };
+    expect(await request(valid)).not.toHaveProperty('error');
+    for (const one of ['{', malformed, valid, JSON.stringify(valid)]) {
+      expect(await request(one)).toMatchObject({ error: { code: 'RATE_LIMITED', retryAfter: expect.any(Number) } });
+    }
+    const heard = collect(socket, 'r');
+    await request(JSON.stringify(valid));
+    expect(heard).toMatchObject([{ error: { code: 'RATE_LIMITED' }, requestId: 'r' }]);
+  });
+
+  test('who goes on to ten times as many is cut', async () => {
+    const cuts = async () =>
+      sumOf(await metricsOf(system.socketioUrls), 'trigate_limits_hit_total', { protocol: 'socketio', limit: 'flood' });
+    const [socket, other] = [await cast.connect(cast.people.user), await cast.connect(cast.people.user)];
+    const gone = next(socket, 'disconnect');
+    // The first packet was the one that connects.
+    for (let n = 0; n < 49; n++) socket.emit('no such event');
+    expect(await socket.emitWithAck('ping').catch(String)).toMatch(/disconnected/);
+    await gone;
+    expect([await cuts(), other.connected]).toEqual([1, true]);
   });
 });
 

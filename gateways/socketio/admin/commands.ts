@@ -21,10 +21,10 @@ const arguments_ = {
 
 /** Carries out what an administrator asks of the sockets of all gateways; what is malformed is not answered. */
 export function serveCommands(io: Server, session: Session, log: Log): void {
-  const { socket } = session;
   const on = <K extends keyof typeof arguments_>(event: K, act: (given: z.output<(typeof arguments_)[K]>) => void) =>
-    (socket as NodeJS.EventEmitter).on(event, async (...given: unknown[]) => {
+    session.on(event, async (refused, ...given) => {
       try {
+        if (refused) throw refused;
         await session.within(async () => {
           const principal = await session.currentPrincipal();
           assertAdministrator(principal);

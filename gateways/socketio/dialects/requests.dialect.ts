@@ -19,9 +19,9 @@ export const requestsDialect: Dialect = ({ session, dispatcher, packet }) => {
     if (typeof ack === 'function') (ack as Ack)(body instanceof JsonText ? body.toJSON() : body);
   };
 
-  socket.on('request', async (argument: unknown, ack: unknown) => {
+  session.on('request', async (refused, argument, ack) => {
     packet('in');
-    const read = readRequest(argument);
+    const read = readRequest(argument, refused);
     if ('failure' in read) {
       const { failure, requestId } = read;
       if (requestId !== undefined) return answer(requestId, errorReply(failure, requestId), ack);
