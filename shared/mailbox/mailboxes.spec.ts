@@ -1,5 +1,5 @@
 import { expect, test } from '@jest/globals';
-import { Mailboxes } from './mailboxes.ts';
+import { Dropped, Mailboxes } from './mailboxes.ts';
 
 const failing = (_key: string, error: unknown) => {
   throw error;
@@ -134,4 +134,48 @@ test('stop waits for what runs and begins nothing more', async () => {
   await endFirst();
   await stopping;
   expect(log).toEqual(['a']);
+});
+
+/** Mailboxes of steps that do something slow aside; `began` are those for which it was begun. */
+function slowly(mayBegin: (key: string) => boolean = () => true) {
+  const slow = held();
+  const errors: [string, unknown][] = [];
+  const boxes: Mailboxes = new Mailboxes(
+    (key) => boxes.aside(() => slow.step(key), { isUrgent: key.startsWith('urgent'), mayBegin: () => mayBegin(key) }),
+    { concurrency: 8, aside: 1, onError: (key, error) => errors.push([key, error]) },
+  );
+  const wake = async (...keys: string[]) => {
+    for (const key of keys) boxes.wake(key);
+    await new Promise(setImmediate);
+  };
+  return { boxes, wake, began: slow.log, endFirst: slow.endFirst, errors };
+}
+
+test('what is urgent is done aside before what is not and waits as well', async () => {
+  const { wake, began, endFirst } = slowly();
+  await wake('a', 'b', 'c', 'urgent-1', 'urgent-2');
+  for (let n = 0; n < 4; n += 1) await endFirst();
+  expect(began).toEqual(['a', 'urgent-1', 'urgent-2', 'b', 'c']);
+});
+
+test('what may not begin any more when its turn comes is dropped, and the next one begins', async () => {
+  const lost = new Set<string>();
+  const { wake, began, endFirst, errors } = slowly((key) => !lost.has(key));
+  await wake('a', 'b', 'c');
+  lost.add('b');
+  await endFirst();
+  expect(began).toEqual(['a', 'c']);
+  expect(errors).toEqual([['b', expect.any(Dropped)]]);
+});
+
+test('stop waits for what is being done aside, but begins nothing of what waits for it', async () => {
+  const { boxes, wake, began, endFirst, errors } = slowly();
+  await wake('a', 'b', 'c');
+  const stopping = boxes.stop();
+  await new Promise(setImmediate);
+  expect(errors.map(([key]) => key)).toEqual(['b', 'c']);
+  await endFirst();
+  await stopping;
+  expect(began).toEqual(['a']);
+  await expect(boxes.aside(async () => 'late')).rejects.toBeInstanceOf(Dropped);
 });

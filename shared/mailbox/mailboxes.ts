@@ -6,10 +6,22 @@ export type Step = (key: string) => Promise<void>;
 export interface MailboxOptions {
   /** Steps that run at a time over all keys; the rest waits in order of waking. */
   concurrency: number;
-  /** What steps do aside at a time; the rest waits in order of asking. */
+  /** What steps do aside at a time; the rest waits, one per key at most: the urgent first, each in order of asking. */
   aside: number;
   /** A step should settle its own errors; what escapes comes here. */
   onError(key: string, error: unknown): void;
+}
+
+export interface Aside {
+  /** Goes before what is not and waits as well. */
+  isUrgent?: boolean;
+  /** Asked when its turn comes, which may be long after the step looked. */
+  mayBegin?: () => boolean;
+}
+
+/** What was to be done aside was not begun: the mailboxes stopped, or it may not any more. */
+export class Dropped extends Error {
+  override readonly name = 'Dropped';
 }
 
 /**
@@ -54,15 +66,21 @@ export class Mailboxes {
   /**
    * Something slow that a step waits for without keeping steps of other keys from running meanwhile; its own key has no
    * other step until it is over. To be called within a step, not within another `aside`.
+   * @throws Dropped where it was not begun
    */
-  async aside<T>(work: () => Promise<T>): Promise<T> {
+  async aside<T>(work: () => Promise<T>, { isUrgent = false, mayBegin = () => true }: Aside = {}): Promise<T> {
+    if (this.#stopped) throw new Dropped();
     this.#lanes.give();
     this.#drain();
-    await this.#asides.take();
     try {
-      return await work();
+      await this.#asides.take(isUrgent);
+      try {
+        if (this.#stopped || !mayBegin()) throw new Dropped();
+        return await work();
+      } finally {
+        this.#asides.give();
+      }
     } finally {
-      this.#asides.give();
       await this.#lanes.take();
     }
   }
@@ -74,12 +92,13 @@ export class Mailboxes {
     this.#waiting.delete(key);
   }
 
-  /** Resolves when no step runs any more; none begins. */
+  /** Resolves when no step runs any more; none begins, nor does what waits to be done aside. */
   async stop(): Promise<void> {
     this.#stopped = true;
     for (const timer of this.#timers.values()) clearTimeout(timer);
     this.#timers.clear();
     this.#waiting.clear();
+    this.#asides.refuse(new Dropped());
     if (this.#running.size > 0) await new Promise<void>((resolve) => this.#idle.push(resolve));
   }
 

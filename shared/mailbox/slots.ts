@@ -1,7 +1,13 @@
-/** A number of places; who comes when all are taken waits, in order. */
+interface Waiter {
+  begin(): void;
+  refuse(error: Error): void;
+}
+
+/** A number of places; who comes when all are taken waits: the urgent before the others, each in order. */
 export class Slots {
   #free: number;
-  readonly #waiting: (() => void)[] = [];
+  readonly #urgent: Waiter[] = [];
+  readonly #others: Waiter[] = [];
 
   constructor(count: number) {
     this.#free = count;
@@ -14,13 +20,21 @@ export class Slots {
     return true;
   }
 
-  async take(): Promise<void> {
-    if (!this.tryTake()) await new Promise<void>((resolve) => this.#waiting.push(resolve));
+  /** @throws what `refuse` is called with while it waits */
+  async take(isUrgent = false): Promise<void> {
+    if (this.tryTake()) return;
+    const queue = isUrgent ? this.#urgent : this.#others;
+    await new Promise<void>((begin, refuse) => queue.push({ begin, refuse }));
   }
 
   give(): void {
-    const next = this.#waiting.shift();
-    if (next) next();
+    const next = this.#urgent.shift() ?? this.#others.shift();
+    if (next) next.begin();
     else this.#free += 1;
+  }
+
+  /** Who waits now gets none. */
+  refuse(error: Error): void {
+    for (const { refuse } of [...this.#urgent.splice(0), ...this.#others.splice(0)]) refuse(error);
   }
 }
