@@ -20,13 +20,16 @@ export interface OwnershipDeps {
   log: Log;
 }
 
+/** The number under which a camera was taken. A record that is made anew counts from the beginning. */
+type Held = Pick<CameraStream, 'createdAt' | 'fence'>;
+
 /**
  * Which cameras this process may act for. A camera belongs to one process of those that live; who takes it raises its
  * fencing number, and every later write names it: one that was taken from finds its writes refused.
  */
 export class Ownership {
   readonly #deps: OwnershipDeps;
-  readonly #fences = new Map<string, number>();
+  readonly #held = new Map<string, Held>();
   #timer: NodeJS.Timeout | undefined;
   #sweeping: Promise<void> | undefined;
   #again = false;
@@ -49,8 +52,8 @@ export class Ownership {
     this.#stopped = true;
     clearInterval(this.#timer);
     await this.#sweeping;
-    const owned = [...this.#fences.keys()];
-    this.#fences.clear();
+    const owned = [...this.#held.keys()];
+    this.#held.clear();
     await Promise.allSettled(
       owned.map(async (camera) => {
         const stream = await this.#deps.streams.get(camera);
@@ -60,24 +63,29 @@ export class Ownership {
   }
 
   get cameras(): Iterable<string> {
-    return this.#fences.keys();
+    return this.#held.keys();
   }
 
   /** The number under which this process may act for the camera now; undefined where it may not. */
   fenceOf(camera: string): number | undefined {
-    return this.#deps.members.mayAct() ? this.#fences.get(camera) : undefined;
+    return this.#deps.members.mayAct() ? this.#held.get(camera)?.fence : undefined;
+  }
+
+  /** Whether this process still owns the camera as it did when it read the record; nothing is asked for it. */
+  mayStillAct({ id, fence }: CameraStream): boolean {
+    return this.fenceOf(id) === fence;
   }
 
   /** Whether the record is this process's under the number it knows; where not, it lets the camera go. */
   holds(stream: CameraStream): boolean {
     const fence = this.fenceOf(stream.id);
     const isOurs = stream.owner === this.#deps.members.id && stream.fence === fence;
-    if (!isOurs && fence !== undefined) this.#fences.delete(stream.id);
+    if (!isOurs && fence !== undefined && !this.#isOld(stream)) this.#held.delete(stream.id);
     return isOurs;
   }
 
   forget(camera: string): void {
-    this.#fences.delete(camera);
+    this.#held.delete(camera);
   }
 
   /** A camera that may be new, or may have to go to another process. */
@@ -107,7 +115,7 @@ export class Ownership {
 
   async #sweep(): Promise<void> {
     const { members, streams } = this.#deps;
-    if (members.id !== this.#member) for (const camera of [...this.#fences.keys()]) this.#lose(camera);
+    if (members.id !== this.#member) for (const camera of [...this.#held.keys()]) this.#lose(camera);
     this.#member = members.id;
     const there = new Set<string>();
     await sideBySide(every(streams), atATime, async (stream) => {
@@ -115,16 +123,16 @@ export class Ownership {
       await this.#settle(stream);
     });
     if (this.#stopped) return;
-    for (const camera of this.#fences.keys()) if (!there.has(camera)) this.#lose(camera);
+    for (const camera of this.#held.keys()) if (!there.has(camera)) this.#lose(camera);
   }
 
   async #settle(stream: CameraStream): Promise<void> {
     const { members } = this.#deps;
-    if (this.#stopped || !members.mayAct()) return;
+    if (this.#stopped || !members.mayAct() || this.#isOld(stream)) return;
     const me = members.id;
     const live = members.live();
     const isMine = ownerOf(stream.id, live) === me;
-    if (stream.owner === me && this.#fences.get(stream.id) === stream.fence) {
+    if (stream.owner === me && this.#held.get(stream.id)?.fence === stream.fence) {
       if (isMine) this.#deps.wake(stream.id);
       else await this.#release(stream);
       return;
@@ -138,7 +146,7 @@ export class Ownership {
     const { streams, members, wake } = this.#deps;
     const taken = await streams.update(id, version, { owner: members.id, fence: fence + 1 });
     if (!taken) return;
-    this.#fences.set(id, taken.fence);
+    this.#held.set(id, { createdAt: taken.createdAt, fence: taken.fence });
     wake(id);
   }
 
@@ -149,8 +157,14 @@ export class Ownership {
     this.#deps.freed(id);
   }
 
+  /** Read before this process took the camera: it says nothing about whose it is now. */
+  #isOld({ id, createdAt, fence }: CameraStream): boolean {
+    const held = this.#held.get(id);
+    return held !== undefined && held.createdAt === createdAt && held.fence > fence;
+  }
+
   /** A last step finds that nothing is held, and takes away what stood for the camera. */
   #lose(camera: string): void {
-    if (this.#fences.delete(camera)) this.#deps.wake(camera);
+    if (this.#held.delete(camera)) this.#deps.wake(camera);
   }
 }
