@@ -1,9 +1,20 @@
 import { type EventDetails, Failure } from '../../shared/contracts/index.ts';
+import { Dropped } from '../../shared/mailbox/mailboxes.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 import { change } from '../../shared/store/change.ts';
 import type { Emit } from '../deps.ts';
 import { CameraPicture } from './camera.picture.ts';
-import { decide, extensionRetry, failedStart, feedKind, granted, maxFailedExtensions } from './camera.rules.ts';
+import {
+  decide,
+  extensionRetry,
+  failedStart,
+  feedKind,
+  granted,
+  maxFailedExtensions,
+  moved,
+  stopped,
+} from './camera.rules.ts';
+import type { Closings } from './closings.ts';
 import { feedName } from './media/index.ts';
 import type { Ownership } from './ownership.ts';
 import type { Paths } from './paths.ts';
@@ -19,6 +30,7 @@ export interface ActorDeps {
   store: Pick<StreamsStore, 'streams' | 'viewings'>;
   ownership: Ownership;
   sessions: Sessions;
+  closings: Pick<Closings, 'add'>;
   paths: Paths;
   pictures: Pick<Pictures, 'show' | 'hide'>;
   emit: Emit;
@@ -51,13 +63,14 @@ export class CameraActor {
     try {
       for (let steps = 0; steps < maxSteps; steps += 1) {
         const stream = await store.streams.get(camera);
+        if (!stream) ownership.forget(camera);
         if (!stream || !ownership.holds(stream)) break;
         const wait = await this.#step(stream);
         if (wait !== 'again') return sooner(wait, this.#picture.look(stream));
         if (steps === maxSteps - 1) return 0;
       }
     } catch (error) {
-      if (!(error instanceof Fenced) && !isGone(error)) throw error;
+      if (!isOver(error)) throw error;
     }
     this.#picture.hide(camera);
     return null;
@@ -74,8 +87,7 @@ export class CameraActor {
       case 'place':
         return this.#place(stream);
       case 'remove':
-        await this.#remove(stream);
-        return null;
+        return this.#remove(stream);
       case 'start':
         await this.#picture.during(stream, () => this.#begin(stream, 'feed'));
         return 'again';
@@ -98,12 +110,11 @@ export class CameraActor {
         await this.#write(stream, () => ({ state: 'failed', problem: noPicture }));
         return 'again';
       case 'stop':
-        await this.#end(stream, feedsOf(stream), () => ({ feed: null, next: null, ...calm }));
+        await this.#end(stream, feedsOf(stream), stopped);
         return 'again';
     }
   }
 
-  /** A session that goes to another server is the same session, but WebRTC, which begins with the server's offer. */
   async #place(stream: CameraStream): Promise<number | 'again'> {
     const { paths } = this.#deps;
     const server = await paths.choose(stream);
@@ -113,14 +124,6 @@ export class CameraActor {
       return pauseWithoutServerMs;
     }
     const now = new Date().toISOString();
-    const moved = (feed: Feed | null): Feed | null =>
-      feed && {
-        ...feed,
-        ready: false,
-        lostAt: null,
-        startedAt: now,
-        ...(feed.kind === 'google-webrtc' && { sealed: null, expiresAt: null, extendAt: null }),
-      };
     const placed = await this.#write(stream, (current) => ({
       server,
       // Who waited on the lost server comes back within moments, or is not waited for.
@@ -128,28 +131,27 @@ export class CameraActor {
       publisher: null,
       state: current.feed ? 'starting' : 'idle',
       problem: null,
-      feed: moved(current.feed),
-      next: moved(current.next),
+      feed: current.feed && moved(current.feed, now),
+      next: current.next && moved(current.next, now),
     }));
     // Who watched on the server of before does not any more.
     if (stream.server !== null && stream.server !== server) {
       await this.#deps.store.viewings.deleteMany({ camera: stream.id, server: stream.server });
     }
-    for (const feed of feedsOf(stream)) {
-      if (feed.kind === 'google-webrtc') await this.#deps.sessions.close(stream, feed);
-    }
     await paths.put(placed);
+    for (const feed of feedsOf(stream)) if (feed.kind === 'google-webrtc') this.#deps.closings.add(stream, feed);
     return 'again';
   }
 
   async #begin(stream: CameraStream, slot: 'feed' | 'next'): Promise<void> {
-    const { sessions, paths } = this.#deps;
+    const { sessions, closings, paths } = this.#deps;
     const kind = feedKind(stream);
     const name = feedName(stream.id, stream.fence, stream.feeds + 1);
     let opened: Opened | null = null;
     try {
       if (kind !== 'google-webrtc') opened = await sessions.open(stream);
     } catch (error) {
+      if (error instanceof Dropped) throw error;
       await this.#write(stream, () => failed(stream, error));
       return;
     }
@@ -166,9 +168,9 @@ export class CameraActor {
     };
     const starting = slot === 'feed' ? { state: 'starting' as const, problem: null } : {};
     const noted = this.#write(stream, (current) => ({ [slot]: feed, feeds: current.feeds + 1, ...starting }));
-    const begun = await noted.catch(async (error: unknown) => {
+    const begun = await noted.catch((error: unknown) => {
       // Nobody knows of the session: it would only use up the camera.
-      await sessions.close(stream, feed);
+      closings.add(stream, feed);
       throw error;
     });
     await paths.putFeed(begun, feed);
@@ -180,6 +182,7 @@ export class CameraActor {
     try {
       opened = await sessions.extend(stream, feed);
     } catch (error) {
+      if (error instanceof Dropped) throw error;
       return this.#notExtended(stream, feed, error);
     }
     const expiresAt = opened.expiresAt as string;
@@ -227,25 +230,40 @@ export class CameraActor {
     }));
   }
 
-  async #remove(stream: CameraStream): Promise<void> {
-    const { store, paths, ownership } = this.#deps;
-    await this.#end(stream, feedsOf(stream), () => ({ feed: null, next: null, ...calm }));
-    await paths.remove(stream, stream.path);
+  /** Nobody brings the paths of an unwanted camera back; what is left to take away stays in the record until it is. */
+  async #remove(stream: CameraStream): Promise<'again' | null> {
+    const { store, ownership, closings } = this.#deps;
+    const feeds = feedsOf(stream);
+    for (const name of [stream.path, ...feeds.map((feed) => feed.name)]) await this.#removePath(stream, name);
     await store.viewings.deleteMany({ camera: stream.id });
-    const current = await store.streams.get(stream.id);
-    // Wanted again meanwhile: it begins anew.
-    if (current && ownership.holds(current) && !current.wanted) await store.streams.delete(stream.id, current.version);
+    // Wanted again meanwhile, it has no place and begins anew.
+    const nowhere = { server: null, demanded: false, demandedAt: null, publisher: null };
+    const gone = await this.#write(stream, (current) => ({
+      ...nowhere,
+      ...stopped(current),
+      failures: 0,
+      retryAt: null,
+    }));
+    for (const feed of feeds) closings.add(stream, feed);
+    if (gone.wanted || !(await store.streams.delete(stream.id, gone.version))) return 'again';
     ownership.forget(stream.id);
+    return null;
   }
 
   /** The record forgets the sessions first, so that nobody brings their paths back. */
   async #end(stream: CameraStream, feeds: readonly Feed[], patch: (current: CameraStream) => Patch): Promise<void> {
-    const { paths, sessions } = this.#deps;
     await this.#write(stream, patch);
     for (const feed of feeds) {
-      await paths.remove(stream, feed.name);
-      await sessions.close(stream, feed);
+      await this.#removePath(stream, feed.name);
+      this.#deps.closings.add(stream, feed);
     }
+  }
+
+  /** @throws Fenced where this process stood still meanwhile: what it was about to take away may be the next owner's */
+  async #removePath(stream: CameraStream, name: string): Promise<void> {
+    const { paths, ownership } = this.#deps;
+    if (!ownership.mayStillAct(stream)) throw new Fenced();
+    await paths.remove(stream, name);
   }
 
   #writeFeed(stream: CameraStream, feed: Feed, patch: Partial<Feed>): Promise<CameraStream> {
@@ -268,7 +286,6 @@ const sooner = (one: number | null, other: number | null): number | null =>
 
 const noPicture = 'The camera gives no picture';
 const silent = new Error(noPicture);
-const calm = { state: 'idle', problem: null, failures: 0, retryAt: null } as const;
 
 function failed(stream: CameraStream, why: unknown): Patch {
   const refused = why instanceof Refused ? why : { message: messageOf(why) };
@@ -277,4 +294,6 @@ function failed(stream: CameraStream, why: unknown): Patch {
 }
 
 const messageOf = (error: unknown): string => (error instanceof Error ? error.message : String(error)).slice(0, 300);
-const isGone = (error: unknown): boolean => error instanceof Failure && error.type === 'NOT_FOUND';
+/** The camera is another's by now, or nobody's. */
+const isOver = (error: unknown): boolean =>
+  error instanceof Fenced || error instanceof Dropped || (error instanceof Failure && error.type === 'NOT_FOUND');

@@ -10,6 +10,7 @@ import {
   placeholderOf,
   startBoundMs,
   startPause,
+  stopped,
 } from './camera.rules.ts';
 import type { CameraStream, Feed } from './streams.store.ts';
 
@@ -78,6 +79,7 @@ describe('what the owner of a camera does next', () => {
     expect(at(camera({ demanded: false }), 0)).toEqual({ do: 'rest', until: null });
     expect(at(camera({ demanded: false, feed: session() }), 0)).toEqual({ do: 'stop' });
     expect(at(camera({ demanded: false, next: session() }), 0)).toEqual({ do: 'stop' });
+    expect(at(camera({ demanded: false, state: 'failed', retryAt: iso(1_000) }), 0)).toEqual({ do: 'stop' });
   });
 
   test('a persistent one starts without being asked for', () => {
@@ -87,6 +89,15 @@ describe('what the owner of a camera does next', () => {
   test('after a failed start the pause is kept', () => {
     expect(at(camera({ retryAt: iso(1_000) }), 0)).toEqual({ do: 'rest', until: t0 + 1_000 });
     expect(at(camera({ retryAt: iso(1_000) }), 1_001)).toEqual({ do: 'start' });
+  });
+
+  test('the pause after a failed start outlives who waited; who comes next sees that the camera is off', () => {
+    const failed = { failures: 2, retryAt: iso(5_000), problem: 'busy', state: 'failed' as const };
+    const left = camera({ ...failed, ...stopped({ feed: null, ...failed }) });
+    expect(left).toMatchObject({ state: 'idle', problem: null, failures: 2 });
+    expect(at(left, 1_000)).toEqual({ do: 'rest', until: t0 + 5_000 });
+    expect([placeholderOf(left, t0 + 1_000), placeholderOf(left, t0 + 5_000)]).toEqual(['off', 'connecting']);
+    expect(stopped({ ...failed, feed: session() })).toMatchObject({ failures: 0, retryAt: null });
   });
 
   test('a session is extended when that is due', () => {

@@ -35,7 +35,9 @@ export function decide(stream: CameraStream, { now, serverLives }: Circumstances
   if (!stream.wanted) return { do: 'remove' };
   if (!stream.server || !serverLives) return { do: 'place' };
   const needed = stream.persistent || stream.demanded;
-  if (!needed) return stream.feed || stream.next ? { do: 'stop' } : { do: 'rest', until: null };
+  // What failed without a feed is told of only while somebody waits for it.
+  if (!needed)
+    return stream.feed || stream.next || stream.state !== 'idle' ? { do: 'stop' } : { do: 'rest', until: null };
   if (!stream.feed) return unlessLater(stream.retryAt, now, { do: 'start' });
   if (stream.next) return decideNext(stream.next, now);
   return decideFeed(stream, stream.feed, now);
@@ -80,9 +82,10 @@ function replacementTime(feed: Feed): number {
 }
 
 function unlessLater(at: string | null, now: number, step: Step): Step {
-  const time = at ? Date.parse(at) : 0;
-  return time > now ? { do: 'rest', until: time } : step;
+  return isLater(at, now) ? { do: 'rest', until: Date.parse(at) } : step;
 }
+
+const isLater = (at: string | null, now: number): at is string => at !== null && Date.parse(at) > now;
 
 /** What viewers see while there is no live picture. */
 export type Placeholder = 'off' | 'connecting';
@@ -94,7 +97,7 @@ export const connectingAfterMs = 5_000;
 export function placeholderOf(stream: CameraStream, now: number): Placeholder | null {
   const isNeeded = stream.wanted && stream.server !== null && (stream.persistent || stream.demanded);
   if (!isNeeded || stream.feed?.ready || stream.next?.ready) return null;
-  if (stream.state === 'failed') return 'off';
+  if (stream.state === 'failed' || (!stream.feed && isLater(stream.retryAt, now))) return 'off';
   const since = waitingSince(stream);
   return since !== null && now - since >= connectingAfterMs ? 'connecting' : null;
 }
@@ -132,6 +135,21 @@ export function granted(now: number, expiresAt: string | null, random: number) {
     extendAt: expiresAt && extensionTime(now, expiresAt, random),
     failedExtensions: 0,
   };
+}
+
+/** On another server: the same session, but for WebRTC, which begins with the server's offer. `now` is ISO. */
+export const moved = (feed: Feed, now: string): Feed => ({
+  ...feed,
+  ready: false,
+  lostAt: null,
+  startedAt: now,
+  ...(feed.kind === 'google-webrtc' && { sealed: null, expiresAt: null, extendAt: null }),
+});
+
+/** What a camera notes when nobody needs it. Who comes next waits out the pause after a start that failed. */
+export function stopped({ feed, failures, retryAt }: Pick<CameraStream, 'feed' | 'failures' | 'retryAt'>) {
+  const pause = feed ? { failures: 0, retryAt: null } : { failures, retryAt };
+  return { feed: null, next: null, state: 'idle' as const, problem: null, ...pause };
 }
 
 /** What a camera notes when a start failed: when the next may be tried, and what viewers are told. */

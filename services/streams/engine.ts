@@ -5,6 +5,7 @@ import { ownerOf } from '../../shared/runtime/rendezvous.ts';
 import type { ServiceDeps } from '../deps.ts';
 import { CameraActor } from './camera.actor.ts';
 import { cameraMetrics } from './cameras.metrics.ts';
+import { Closings } from './closings.ts';
 import { FeedTokens } from './feed.tokens.ts';
 import { startFleet } from './fleet.start.ts';
 import { Gate } from './gate.ts';
@@ -77,8 +78,12 @@ export async function startEngine(deps: ServiceDeps) {
     freed: (camera) => bus.notify(wakeTopic, { camera, from: members.id }),
   });
   const pictures = new Pictures({ log });
-  const patient = new Sessions(call, vault, (work) => boxes.aside(work));
-  const actor = new CameraActor({ store, ownership, sessions: patient, paths, pictures, emit, log });
+  // Who waits for a turn may have lost the camera meanwhile: another one asks Google then.
+  const patient = new Sessions(call, vault, (ask, { stream, isUrgent }) =>
+    boxes.aside(ask, { isUrgent, mayBegin: () => ownership.mayStillAct(stream) }),
+  );
+  const closings = new Closings(sessions, log);
+  const actor = new CameraActor({ store, ownership, sessions: patient, closings, paths, pictures, emit, log });
   async function act(camera: string): Promise<void> {
     const rest = await actor.run(camera);
     if (rest !== null) boxes.wakeIn(camera, rest);
@@ -96,7 +101,7 @@ export async function startEngine(deps: ServiceDeps) {
 
   const wiring = new Wiring({ streams, call, vault, wake, log });
   const gate = new Gate({ streams, viewings, feedTokens: tokens, viewerTokens, call, secret: store.secret });
-  const offers = new Offers({ streams, sessions, tokens, wake });
+  const offers = new Offers({ streams, sessions, closings, tokens, wake });
   const viewers = new Viewers({ fleet, streams, viewings, call, log });
   const keeper = new Keeper({ fleet, members, streams, viewers, viewerTokens, wake, log });
   const began = (session: string, type: string) => viewers.began(session, type);
@@ -154,7 +159,7 @@ export async function startEngine(deps: ServiceDeps) {
       await Promise.all([wiring.stop(), keeper.stop()]);
       await boxes.stop();
       await pictures.stop();
-      await ownership.stop();
+      await Promise.all([closings.stop(), ownership.stop()]);
       await members.stop();
       await stopFleet();
     },

@@ -2,6 +2,7 @@ import { Failure } from '../../shared/contracts/index.ts';
 import { change } from '../../shared/store/change.ts';
 import type { Collection } from '../../shared/store/collection.ts';
 import { failedStart, granted } from './camera.rules.ts';
+import type { Closings } from './closings.ts';
 import type { FeedTokens } from './feed.tokens.ts';
 import { readFeedName } from './media/index.ts';
 import { answerForServer, offerForGoogle, SdpError } from './sdp.rules.ts';
@@ -14,6 +15,7 @@ const againMs = 20_000;
 export interface OffersDeps {
   streams: Collection<CameraStream>;
   sessions: Sessions;
+  closings: Closings;
   tokens: FeedTokens;
   wake(camera: string): void;
 }
@@ -31,7 +33,7 @@ export class Offers {
 
   /** @throws Failure UNAUTHORIZED, NOT_FOUND, CONFLICT, RATE_LIMITED, INVALID_REQUEST */
   async answer(name: string, bearer: string, sdp: string): Promise<{ sdp: string }> {
-    const { streams, sessions, tokens, wake } = this.#deps;
+    const { streams, sessions, closings, tokens, wake } = this.#deps;
     if (!tokens.isOfferer(name, bearer)) throw new Failure('UNAUTHORIZED');
     const camera = readFeedName(name)?.camera;
     const stream = camera ? await streams.get(camera) : null;
@@ -42,12 +44,12 @@ export class Offers {
     const { answer, extension, expiresAt } = await this.#generate(stream, offered);
     const sealed = sessions.seal(stream, name, { url: '', extension });
     const patch = { sealed, ...granted(Date.now(), expiresAt, Math.random()) };
-    await this.#write(stream.id, name, patch).catch(async (error: unknown) => {
-      await sessions.close(stream, { ...feed, sealed });
+    await this.#write(stream.id, name, patch).catch((error: unknown) => {
+      closings.add(stream, { ...feed, sealed });
       throw error;
     });
     // Whoever offers again has lost the session of before.
-    if (feed.sealed) await sessions.close(stream, feed);
+    closings.add(stream, feed);
     wake(stream.id);
     return { sdp: formed(() => answerForServer(answer, sdp)) };
   }

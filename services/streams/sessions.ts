@@ -32,7 +32,8 @@ export class Refused extends Error {
   }
 }
 
-type Waiting = <T>(ask: () => Promise<T>) => Promise<T>;
+/** `isUrgent`: a session that runs would end without it. */
+type Waiting = <T>(ask: () => Promise<T>, about: { stream: CameraStream; isUrgent: boolean }) => Promise<T>;
 
 const timestamp = z.iso.datetime({ offset: true });
 const rtsp = z.object({
@@ -136,15 +137,19 @@ export class Sessions {
   }
 
   async #google<S extends z.ZodType>(
-    { id, credentialId, sealedDevice }: CameraStream,
+    stream: CameraStream,
     command: string,
     params: Record<string, unknown>,
     schema: S,
   ): Promise<z.output<S>> {
+    const { id, credentialId, sealedDevice } = stream;
     if (!credentialId) throw new Refused('gone', 'The camera has no credentials', null);
     const device = this.#vault.open(sealedDevice, deviceContext(id));
     const payload = { device, command: liveStream(command), params };
-    const answer = await this.#waiting(() => this.#call('credentials.command', { entity: credentialId, payload }));
+    const answer = await this.#waiting(() => this.#call('credentials.command', { entity: credentialId, payload }), {
+      stream,
+      isUrgent: command.startsWith('Extend'),
+    });
     if (!answer.ok) throw new Refused(answer.reason, answer.message, answer.retryAfterMs);
     const parsed = schema.safeParse(answer.results);
     if (!parsed.success) throw new Refused('unavailable', `Google's answer to ${command} is not as documented`, null);

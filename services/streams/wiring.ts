@@ -112,8 +112,10 @@ export class Wiring {
     const { name, is_persistent: persistent, protocols, sealedSource } = wired;
     const patch = { name, persistent, protocols, sealedSource };
     if (current.wanted && isDeepStrictEqual({ ...current, ...patch }, current)) return;
-    await change(streams, wired.id, (now) => (now.path === path ? { ...patch, wanted: true } : {}));
-    wake(wired.id);
+    const wanted = change(streams, wired.id, (now) => (now.path === path ? { ...patch, wanted: true } : {}));
+    // Its record went a moment ago: it was being taken away, and is wanted again.
+    if (await isThere(wanted)) wake(wired.id);
+    else await this.#create(wired, path);
   }
 
   async #create(wired: Wired, path: string): Promise<void> {
@@ -128,12 +130,7 @@ export class Wiring {
   }
 
   async #unwant(id: string): Promise<void> {
-    try {
-      await change(this.#deps.streams, id, ({ wanted }) => (wanted ? { wanted: false } : {}));
-      this.#soon();
-    } catch (error) {
-      if (!(error instanceof Failure) || error.type !== 'NOT_FOUND') throw error;
-    }
+    if (await isThere(change(this.#deps.streams, id, ({ wanted }) => (wanted ? { wanted: false } : {})))) this.#soon();
     this.#deps.wake(id);
   }
 
@@ -157,6 +154,16 @@ export class Wiring {
     void this.#running.then(() => this.#schedule(retryMs));
   }
 }
+
+/** Whether there was a record to change. */
+const isThere = (changed: Promise<CameraStream>): Promise<boolean> =>
+  changed.then(
+    () => true,
+    (error) => {
+      if (error instanceof Failure && error.type === 'NOT_FOUND') return false;
+      throw error;
+    },
+  );
 
 const fresh = (wired: Wired, path: string, vault: Vault): Fresh<CameraStream> => ({
   id: wired.id,
