@@ -1,4 +1,6 @@
 import { afterAll, afterEach, beforeAll, describe, expect, jest, test } from '@jest/globals';
+import * as parser from 'socket.io-parser';
+import { boundedParser } from '../../gateways/socketio/decoder.ts';
 import type { Connection, RawSocket } from '../../shared/fanout/adapter/engine.ts';
 import { type NatsServer, startNats } from '../servers/nats.ts';
 import { type ClientOptions, type Cluster, Heard, type Node, startCluster, until } from './adapter.cluster.ts';
@@ -75,6 +77,39 @@ test.each([
     expect([writes.mock.calls.length, tellings]).toEqual([1, told]);
   },
 );
+
+/** Another one than the usual, whose clients here have it too. */
+class OwnEncoder extends parser.Encoder {}
+const ownParser = { ...parser, Encoder: OwnEncoder };
+const bounded = boundedParser(() => {});
+const once: { kind: string; options: object; encoded: number }[] = [
+  // Encoded by who sent it: a gateway only puts a frame around it.
+  { kind: 'the usual parser', options: {}, encoded: 0 },
+  { kind: 'the parser of the gateways', options: { parser: bounded }, encoded: 0 },
+  { kind: 'a parser of its own', options: { parser: ownParser }, encoded: 1 },
+  { kind: 'the usual parser and recovery', options: { connectionStateRecovery: {} }, encoded: 0 },
+];
+
+test.each(once)('with $kind, a packet is encoded once for fifty sockets of a room on one gateway', async (each) => {
+  const { options, encoded } = each;
+  cluster = await startCluster(server.url, { count: 2, server: options });
+  const [one, two] = cluster.nodes as [Node, Node];
+  const joined = Array.from({ length: 50 }, async () => {
+    const { client, socket } = await two.client();
+    await socket.join('a');
+    const { conn } = socket as unknown as { conn: Connection };
+    const { _socket: network } = conn.transport.socket as unknown as { _socket: RawSocket };
+    return { heard: new Heard(client, 'x'), writes: jest.spyOn(network, 'write') };
+  });
+  const sockets = await Promise.all(joined);
+  const encode = jest.spyOn(two.io.encoder, 'encode');
+  one.io.to('a').emit('x', 'y'.repeat(1_000));
+  await Promise.all(sockets.map(({ heard }) => heard.times(1)));
+  expect(encode).toHaveBeenCalledTimes(encoded);
+  const written = sockets.flatMap(({ writes }) => writes.mock.calls.map(([data]) => data));
+  // One and the same buffer for all of them, not fifty with the same bytes.
+  if (encoded === 0) expect([written.length, new Set(written).size]).toEqual([50, 1]);
+});
 
 test('two clients get what each is to hear, in one order, where their rooms overlap', async () => {
   cluster = await startCluster(server.url, { count: 1 });

@@ -1,6 +1,7 @@
 import type { Msg } from 'nats';
 import type { Namespace } from 'socket.io';
 import type { ClusterAdapter } from 'socket.io-adapter';
+import { Encoder } from 'socket.io-parser';
 import { silent } from './bus.log.ts';
 import { Delivery } from './delivery.ts';
 import type { AdapterSocket } from './engine.ts';
@@ -39,7 +40,7 @@ export interface PartsHost {
 
 interface ServerOptions {
   connectionStateRecovery?: { maxDisconnectionDuration?: number };
-  parser?: unknown;
+  parser?: { Encoder?: unknown };
   pingInterval?: number;
   pingTimeout?: number;
 }
@@ -58,6 +59,9 @@ function maxAwayOf({ nsp, options }: PartsHost): number | undefined {
   if (!connectionStateRecovery || options.recovery?.namespaces?.includes(nsp.name) === false) return undefined;
   return connectionStateRecovery.maxDisconnectionDuration ?? 120_000;
 }
+
+/** Whether packets look otherwise here than they travel; a parser that only reads in its own way changes nothing. */
+const hasOwnEncoding = ({ parser }: ServerOptions): boolean => parser !== undefined && parser.Encoder !== Encoder;
 
 /** A ping after everything else, its answer, and as much again: Engine.IO takes any packet for an answer once. */
 function proofOf(nsp: Namespace): number {
@@ -93,8 +97,7 @@ export function partsOf(host: PartsHost): Parts {
     publisher,
     log,
     logged: packets !== undefined,
-    // Of a server with another parser than the usual one.
-    encode: opts.parser ? (packet) => encoder.encode(packet) : undefined,
+    encode: hasOwnEncoding(opts) ? (packet) => encoder.encode(packet) : undefined,
     isHere: (sid) => delivery.has(sid),
     isHeld: (room) => adapter.rooms.has(room),
     offset: () => recovery?.offset,
