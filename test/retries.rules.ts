@@ -19,7 +19,6 @@ export const exact = [
   'integration/calls/calls',
   'integration/events',
   'integration/nats-bus',
-  'integration/presence',
   'integration/recovery',
   'integration/rekey',
 ];

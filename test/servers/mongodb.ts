@@ -39,7 +39,7 @@ let users = 0;
  */
 export async function startMongo(): Promise<MongoServer> {
   users += 1;
-  shared ??= startServer();
+  shared ??= startServer().then(warm);
   try {
     const server = await shared;
     const url = server.template.replace('{database}', `trigate_test_${randomBytes(6).toString('hex')}`);
@@ -76,6 +76,22 @@ async function startServer(): Promise<Running> {
     }
   }
   return startJava();
+}
+
+/** A JVM's first answer takes seconds on a busy machine, which is longer than a store waits for one. */
+async function warm(server: Running): Promise<Running> {
+  const url = server.template.replace('{database}', `trigate_test_${randomBytes(6).toString('hex')}`);
+  const client = new MongoClient(url, { serverSelectionTimeoutMS: START_MS });
+  try {
+    await client.db().collection('first').insertOne({ first: true });
+    await client.db().dropDatabase();
+    return server;
+  } catch (error) {
+    await server.end();
+    throw error;
+  } finally {
+    await client.close();
+  }
 }
 
 /** `mongodb://a,b/name?x=1` with the name replaced, or put in where there is none. */
