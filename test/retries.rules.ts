@@ -8,6 +8,7 @@ export const exact = [
   'chaos/bus-faults',
   'chaos/departures-gateways',
   'chaos/recovery',
+  'chaos/recovery-cluster',
   'chaos/recovery-faults',
   'chaos/recovery-gateways',
   'chaos/store-crash',

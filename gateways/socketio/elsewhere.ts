@@ -78,7 +78,9 @@ export async function socketsElsewhere(
     if (ended) others.forget(from);
     else if (!others.hear(from, held ?? [], anew) && ask === undefined) notify({ ask: from });
   });
+  let stopped = false;
   const introduce = () => {
+    if (stopped) return;
     tellAll();
     notify({ ask: everybody });
   };
@@ -94,6 +96,7 @@ export async function socketsElsewhere(
   return {
     count: (userId) => others.count(userId),
     async stop() {
+      stopped = true;
       clearInterval(timer);
       clearTimeout(answering);
       adapter.off('join-room', moved);

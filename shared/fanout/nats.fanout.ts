@@ -69,7 +69,7 @@ export async function natsFanout({ connection, bus, prefix, log }: NatsFanoutOpt
     },
     async close() {
       await answers.stop();
-      emitter.close();
+      await emitter.close();
     },
   };
 }

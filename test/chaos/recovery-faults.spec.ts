@@ -52,7 +52,7 @@ beforeEach(async () => {
 
 afterEach(async () => {
   for (const client of clients) client.close();
-  emitter.close();
+  await emitter.close();
   await Promise.all(processes.map(({ running }) => running.stop()));
   await nats.close();
   await server.stop();

@@ -29,7 +29,7 @@ async function start(recovery: boolean, natsUrl = server.url) {
   const nats = await connectNats([natsUrl], 'emitter');
   const emitter = createEmitter(nats, { prefix, recovery, timeout: 2_000 });
   ends.push(async () => {
-    emitter.close();
+    await emitter.close();
     await cluster.close();
     await nats.close();
   });

@@ -20,6 +20,7 @@ const ways: { way: string; client: ClientOptions; options: object }[] = [
   { way: 'over WebSocket', client: { transports: ['websocket'] }, options: {} },
   { way: 'over polling', client: { transports: ['polling'] }, options: {} },
   { way: 'while it changes from polling to WebSocket', client: { transports: ['polling', 'websocket'] }, options: {} },
+  { way: 'of a gateway', client: { transports: ['websocket'] }, options: { parser: boundedParser(() => {}) } },
   { way: 'over WebSocket with compression', client: { transports: ['websocket'] }, options: deflate },
 ];
 
@@ -57,13 +58,14 @@ describe.each(ways)('a client $way', ({ client: transport, options }) => {
 });
 
 test.each([
-  ['nobody listens to what it writes', [], 0],
-  ['somebody does', ['flush'], 1],
-  ['somebody wants to know when it is ready for more', ['drain'], 1],
+  ['nobody listens to what it writes', [], 0, {}],
+  ['nobody does and the server is a gateway', [], 0, { parser: boundedParser(() => {}) }],
+  ['somebody does', ['flush'], 1, {}],
+  ['somebody wants to know when it is ready for more', ['drain'], 1, {}],
 ])(
   'packets for a room that come in one turn go to each of its clients in one write, where %s',
-  async (_name, events, told) => {
-    cluster = await startCluster(server.url, { count: 1 });
+  async (_name, events, told, options) => {
+    cluster = await startCluster(server.url, { count: 1, server: options });
     const [node] = cluster.nodes as [Node];
     const { client, socket } = await node.client();
     await socket.join('a');

@@ -37,6 +37,8 @@ interface Flags {
   compress?: boolean;
 }
 
+const finishMs = 1_000;
+
 const listOf = (rooms: string | readonly string[]): readonly string[] => (typeof rooms === 'string' ? [rooms] : rooms);
 
 /** Whom a packet is for. Each method but the last ones returns another one, as `io.to(…)` does. */
@@ -118,8 +120,8 @@ export interface Emitter {
   emit: Broadcast['emit'];
   recipients: Broadcast['recipients'];
   of(namespace: string): Broadcast;
-  /** Hands what waits to NATS. The connection stays: it belongs to the caller. */
-  close(): void;
+  /** Hands what waits to NATS, within a second. The connection stays: it belongs to the caller. */
+  close(): Promise<void>;
 }
 
 /** Sends to the clients of a cluster of adapters, from a process that has no Socket.IO server. */
@@ -128,8 +130,10 @@ export function createEmitter(connection: NatsConnection, options: EmitterOption
   const fanout = fanoutNames(options.prefix ?? 'sio');
   const author = randomBytes(5).toString('hex');
   const unconfirmed =
-    options.recovery && new Unconfirmed({ log: new FanoutLog(link, fanout), fanout, names: fanout.of('/'), author });
-  const publisher = new Publisher(link, options.log ?? silent, unconfirmed || undefined);
+    options.recovery === true
+      ? new Unconfirmed({ link, log: new FanoutLog(link, fanout), fanout, names: fanout.of('/'), author })
+      : undefined;
+  const publisher = new Publisher(link, options.log ?? silent, unconfirmed);
   const counts = new Map<string, Recipients>();
   let packets = 0;
   const of = (namespace: string): Broadcast => {
@@ -152,7 +156,8 @@ export function createEmitter(connection: NatsConnection, options: EmitterOption
     emit: (event, ...args) => main.emit(event, ...args),
     recipients: () => main.recipients(),
     of,
-    close() {
+    async close() {
+      await publisher.finish(finishMs);
       for (const recipients of counts.values()) recipients.close();
       publisher.close();
     },

@@ -7,6 +7,7 @@ export class NatsLink {
   readonly #status: AsyncIterable<{ type: string }> & { stop?(): void };
   #up = true;
   #upSince = 0;
+  #breaks = 0;
 
   constructor(connection: NatsConnection) {
     this.connection = connection;
@@ -19,6 +20,11 @@ export class NatsLink {
 
   get up(): boolean {
     return this.#up;
+  }
+
+  /** How often it has broken: what was begun before a break and answered after it may have been lost in between. */
+  get breaks(): number {
+    return this.#breaks;
   }
 
   /** When it came back last (ms); 0 where it was never away. */
@@ -56,7 +62,10 @@ export class NatsLink {
 
   async #watch(): Promise<void> {
     for await (const { type } of this.#status) {
-      if (type === 'disconnect') this.#up = false;
+      if (type === 'disconnect') {
+        this.#up = false;
+        this.#breaks += 1;
+      }
       if (type !== 'reconnect') continue;
       this.#up = true;
       this.#upSince = Date.now();

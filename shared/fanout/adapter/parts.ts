@@ -85,7 +85,7 @@ export function partsOf(host: PartsHost): Parts {
   const names = fanout.of(nsp.name);
   const maxAway = maxAwayOf(host);
   const packets = maxAway === undefined ? undefined : new FanoutLog(link, fanout);
-  const unconfirmed = packets && new Unconfirmed({ log: packets, fanout, names, author: uid });
+  const unconfirmed = packets && new Unconfirmed({ link, log: packets, fanout, names, author: uid });
   const publisher = new Publisher(link, log, unconfirmed);
   const receive = (room: string, message: Msg) => exchange.receive(message, [room]);
   const interest = new Interest(link, names.live, receive, () => publisher.flush());

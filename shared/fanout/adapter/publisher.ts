@@ -8,8 +8,8 @@ import type { Unconfirmed } from './unconfirmed.ts';
 /** Bytes and messages that wait while NATS cannot be reached; beyond that the oldest are lost, for everybody. */
 const maxWaitingBytes = 8 * 1024 * 1024;
 const maxWaiting = 20_000;
-/** Milliseconds for which the log is asked what it has got, after a break. */
-const settleBound = 10_000;
+/** Milliseconds for which the log is asked what it has got; a cluster of NATS may take 10 s to agree on a leader. */
+const settleBound = 30_000;
 
 export interface Item {
   subject: string;
@@ -24,6 +24,8 @@ export interface Item {
 }
 
 type Publishing = Pick<Partial<Item>, 'cold' | 'once' | 'packet'>;
+
+const bytesOf = (payload: Item['payload']): number => (typeof payload === 'function' ? 0 : payload.length);
 
 function withId(id: string) {
   const made = headers();
@@ -47,7 +49,7 @@ export class Publisher {
   #scheduled = false;
   #held = false;
   #settling: Promise<void> | undefined;
-  #breaks = 0;
+  #doubts = 0;
   #closed = false;
   /** Messages lost since the start because NATS was away for too long. */
   lost = 0;
@@ -57,7 +59,11 @@ export class Publisher {
     this.#link = link;
     this.#log = log;
     this.#unconfirmed = unconfirmed;
-    this.#forget = link.onBack(() => this.#back());
+    this.#forget = link.onBack(() => this.#compare());
+    if (!unconfirmed) return;
+    unconfirmed.doubted = () => {
+      if (!this.#settling) this.#compare();
+    };
   }
 
   /** The item that goes out last, as long as it has not gone out. */
@@ -74,7 +80,7 @@ export class Publisher {
     const item = { subject, payload, cold, once, packet };
     if (this.#closed) return item;
     this.#queue.push(item);
-    this.#bytes += typeof payload === 'function' ? 0 : payload.length;
+    this.#bytes += bytesOf(payload);
     if (this.#waits) this.#trim();
     if (this.#scheduled) return item;
     this.#scheduled = true;
@@ -95,11 +101,8 @@ export class Publisher {
   /** Hands everything to nats.js now, unless the link is down. */
   flush(): void {
     this.#scheduled = false;
-    if (this.#waits || this.#link.connection.isClosed()) return;
-    const items = this.#queue;
-    this.#queue = [];
-    this.#bytes = 0;
-    for (const { subject, payload, cold, once, packet } of items) {
+    if (!this.#link.up || this.#held || this.#link.connection.isClosed()) return;
+    for (const { subject, payload, cold, once, packet } of this.#takeQueue()) {
       try {
         const data = typeof payload === 'function' ? payload() : payload;
         if (cold) this.#cold().publish(subject, data);
@@ -112,9 +115,18 @@ export class Publisher {
     }
   }
 
+  /** Hands over what waits, after what a break left open, for which it waits at most so many milliseconds. */
+  async finish(ms: number): Promise<void> {
+    if (this.#settling) await Promise.race([this.settled, pause(ms, this.#closing.signal)]);
+    this.flush();
+  }
+
   close(): void {
     this.flush();
     this.#closed = true;
+    const lost = this.#queue.length + (this.#settling ? (this.#unconfirmed?.size ?? 0) : 0);
+    this.lost += lost;
+    if (lost > 0) this.#log.warn({ packets: lost }, 'packets are lost: NATS could not be reached until the end');
     this.#closing.abort();
     this.#unconfirmed?.close();
     this.#coldRooms?.close();
@@ -129,9 +141,18 @@ export class Publisher {
     this.#link.connection.publish(subject, data, once === undefined ? undefined : { headers: withId(once) });
   }
 
-  /** What was on its way when the link broke goes first. */
-  #back(): void {
-    this.#breaks += 1;
+  /** All that may go out now: what goes into the log waits while the log is compared, what does not go there does not. */
+  #takeQueue(): Item[] {
+    const items = this.#queue;
+    const unconfirmed = this.#settling && this.#unconfirmed;
+    this.#queue = unconfirmed ? items.filter(({ subject }) => unconfirmed.captures(subject)) : [];
+    this.#bytes = this.#queue.reduce((sum, { payload }) => sum + bytesOf(payload), 0);
+    return unconfirmed ? items.filter(({ subject }) => !unconfirmed.captures(subject)) : items;
+  }
+
+  /** What was on its way when the link broke, or the log took nothing, goes first. */
+  #compare(): void {
+    this.#doubts += 1;
     const unconfirmed = this.#unconfirmed;
     if (unconfirmed && unconfirmed.size > 0) {
       this.#settling ??= this.#settle(unconfirmed).finally(() => {
@@ -145,11 +166,11 @@ export class Publisher {
     const { signal } = this.#closing;
     for (let until = 0, seen = 0; !signal.aborted && this.#link.up; await pause(250, signal)) {
       // It may have broken once more.
-      if (seen !== this.#breaks) until = Date.now() + settleBound;
-      seen = this.#breaks;
+      if (seen !== this.#doubts) until = Date.now() + settleBound;
+      seen = this.#doubts;
       try {
         const missing = await unconfirmed.missing();
-        if (seen !== this.#breaks) continue;
+        if (seen !== this.#doubts) continue;
         for (const { subject, data, once } of missing) this.#send(subject, data, once);
         return;
       } catch (error) {
@@ -170,7 +191,7 @@ export class Publisher {
     while (this.#queue.length > maxWaiting || this.#bytes > maxWaitingBytes) {
       const item = this.#queue.shift();
       if (!item) return;
-      if (typeof item.payload !== 'function') this.#bytes -= item.payload.length;
+      this.#bytes -= bytesOf(item.payload);
       if (this.lost === 0) this.#log.warn({}, 'packets are lost: NATS cannot be reached and too many wait');
       this.lost += 1;
     }

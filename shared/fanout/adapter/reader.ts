@@ -31,6 +31,10 @@ export function cutConnection(conn: Connection): void {
   socket?.terminate?.();
 }
 
+/** Whether nothing waits for the client: what was written directly is not seen by the transport. */
+export const isIdle = ({ transport }: Connection): boolean =>
+  transport.writable && (transport.socket?._socket?.writableLength ?? 0) === 0;
+
 /** Keeps count of what waits for one connection and cuts it when its client does not read. */
 export class Reader {
   /** True as soon as it is decided: nothing more is queued then. */
@@ -49,7 +53,7 @@ export class Reader {
 
   /** So many bytes are about to be written to the connection. */
   queued(bytes: number): void {
-    if (this.#conn.transport.writable) {
+    if (isIdle(this.#conn)) {
       this.#queued = bytes;
       return;
     }

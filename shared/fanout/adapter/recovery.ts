@@ -18,6 +18,9 @@ export interface RecoveryHost extends LeaseHost, GapHost, ReturnsHost {
   handle(live: Live): void;
 }
 
+/** Milliseconds for what a break of the link left open, when the server ends. */
+const finishMs = 1_000;
+
 /** Everything of one namespace that has to do with the log: order, gaps, sessions and their return. */
 export class Recovery {
   readonly sessions: Sessions;
@@ -59,11 +62,7 @@ export class Recovery {
     this.#takeovers = link.connection.subscribe(names.takeover(uid), {
       callback: (error, message) => {
         if (error) return;
-        this.#host.drop(message.string());
-        void publisher.settled.then(() => {
-          publisher.flush();
-          message.respond();
-        });
+        void this.#returns.handOver(message.string()).then(() => message.respond());
       },
     });
     void this.#open();
@@ -78,6 +77,7 @@ export class Recovery {
     this.#leases.stop();
     this.#takeovers?.unsubscribe();
     publisher.release();
+    await publisher.finish(finishMs);
     if (!link.up) return;
     const bound = pause(1_000, AbortSignal.timeout(1_000));
     await Promise.race([link.connection.flush().catch(() => {}), bound]);

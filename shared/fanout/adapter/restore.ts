@@ -36,7 +36,7 @@ export interface RestoreContext {
   /** Aborted where nobody waits for it any more: then nothing of the session may change. */
   signal: AbortSignal;
   /** Closes the connection that this server still has for the session; its record is written then. */
-  drop(sid: string): void;
+  handOver(sid: string): Promise<void>;
 }
 
 /** Whether the session may be restored for whoever connects; asked before anything is done for it. */
@@ -71,9 +71,9 @@ async function leaseOf({ log, names }: RestoreContext, session: Session): Promis
 }
 
 /** Makes sure that no other connection of the session is left. False where its server does not answer. */
-async function takeOver({ uid, link, names, drop }: RestoreContext, { server, sid }: Session): Promise<boolean> {
+async function takeOver({ uid, link, names, handOver }: RestoreContext, { server, sid }: Session): Promise<boolean> {
   if (server === uid) {
-    drop(sid);
+    await handOver(sid);
     return true;
   }
   try {

@@ -90,6 +90,14 @@ export class Returns {
     }
   }
 
+  /** Ends a session's connection here, and resolves when nothing that was written of it can come after what is next. */
+  async handOver(sid: string): Promise<void> {
+    const { drop, publisher } = this.#host;
+    await publisher.settled;
+    drop(sid);
+    publisher.flush();
+  }
+
   giveUp(sid: string): void {
     this.#arrivals.take(sid);
   }
@@ -124,7 +132,7 @@ export class Returns {
   }
 
   #context(timeout: number, signal: AbortSignal): RestoreContext {
-    const { uid, link, names, interest, drop, publisher, isUsed, outgoing, maxAway } = this.#host;
+    const { uid, link, names, interest, isUsed, outgoing, maxAway } = this.#host;
     return {
       uid,
       link,
@@ -138,10 +146,7 @@ export class Returns {
       reached: (sequence) => this.#leases.reached(sequence, signal),
       hold: (rooms) => interest.hold(rooms, isUsed),
       effective: () => interest.effective(),
-      drop: (sid) => {
-        drop(sid);
-        publisher.flush();
-      },
+      handOver: (sid) => this.handOver(sid),
     };
   }
 }

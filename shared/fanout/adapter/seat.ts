@@ -1,6 +1,6 @@
 import type { Connection, RawSocket } from './engine.ts';
 import type { Outgoing } from './outgoing.ts';
-import { Reader, type ReaderLimits } from './reader.ts';
+import { isIdle, Reader, type ReaderLimits } from './reader.ts';
 import { type Chain, type Place, turn } from './turn.ts';
 
 const seats = new WeakMap<Connection, Seat>();
@@ -71,7 +71,7 @@ export class Seat implements Place {
   }
 
   get writable(): boolean {
-    return this.#conn.transport.writable;
+    return isIdle(this.#conn);
   }
 
   /** All packets of a chain; the chain itself where nothing came before, so that its bytes are joined once. */

@@ -1,5 +1,6 @@
-import type { FanoutLog } from './log.ts';
+import { type FanoutLog, onceFor } from './log.ts';
 import { checkpointAudience, type FanoutNames, type NamespaceNames } from './names.ts';
+import type { NatsLink } from './nats.link.ts';
 import { decodeMessage, encodeMessage, encodeValue } from './wire.ts';
 
 /** A packet as it was handed to NATS. */
@@ -12,8 +13,13 @@ export interface Sent {
   once: string | undefined;
 }
 
+interface Kept extends Sent {
+  at: number;
+}
+
 export interface UnconfirmedOptions {
-  log: FanoutLog;
+  link: Pick<NatsLink, 'up' | 'breaks' | 'connection'>;
+  log: Pick<FanoutLog, 'append' | 'scan'>;
   fanout: FanoutNames;
   names: NamespaceNames;
   /** Unique over the cluster. */
@@ -26,16 +32,21 @@ const askAfter = { ms: 1_000, packets: 4_000, bytes: 2 * 1_048_576 };
 const most = { packets: 20_000, bytes: 8 * 1_048_576 };
 /** Subjects that are read by their names; more are read with everybody's. */
 const maxSubjects = 64;
-const readBound = 10_000;
+const readBound = 5_000;
+/** Of what is kept, so much goes at once where there is too much. */
+const trimPart = 16;
 
 /**
  * Packets that were handed to NATS and may not be in the log yet: what is on its way when NATS ends or the connection
- * breaks is in no log and with no client. Now and then a checkpoint is appended and waited for; what was sent before
- * it is stored by then, as one connection's messages are stored in their order. After a break the log says what is not.
+ * breaks, or while the stream has no leader, is in no log and with no client. Now and then a checkpoint is appended and
+ * waited for; what was sent before it on the same connection is stored by then, as one connection's messages are stored
+ * in their order, unless a checkpoint between them was not. After a break or such a doubt the log says what is missing.
  */
 export class Unconfirmed {
   readonly #options: UnconfirmedOptions;
-  readonly #kept: Sent[] = [];
+  /** Told where packets may be missing although the link is up: a checkpoint was not stored, or a leader is new. */
+  doubted: () => void = () => {};
+  readonly #kept: Kept[] = [];
   /** Number of the first that is kept, counted from the first that was ever sent. */
   #first = 0;
   #bytes = 0;
@@ -43,23 +54,40 @@ export class Unconfirmed {
   #stored = 0;
   #checkpoints = 0;
   #asking = false;
+  /** How often the log was read: what was asked before says nothing after it. */
+  #readings = 0;
+  #reading = false;
   #timer: NodeJS.Timeout | undefined;
+
+  readonly #elections: { unsubscribe(): void };
 
   constructor(options: UnconfirmedOptions) {
     this.#options = options;
+    const { link, fanout } = options;
+    // Until there is a leader, what is published gets nowhere, and nothing else tells of it where that is short.
+    this.#elections = link.connection.subscribe(`$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.${fanout.stream}`, {
+      callback: (error) => void (error ?? this.doubted()),
+    });
   }
 
   get size(): number {
     return this.#kept.length;
   }
 
+  /** Whether messages of a subject go into the log. */
+  captures(subject: string): boolean {
+    return subject.startsWith(this.#options.fanout.captured.slice(0, -1));
+  }
+
   sent(packet: Sent): void {
-    this.#kept.push(packet);
+    this.#kept.push({ ...packet, at: Date.now() });
     this.#bytes += packet.data.length;
-    while (this.#kept.length > most.packets || this.#bytes > most.bytes) this.#forgetUntil(this.#first + 1);
+    while (this.#kept.length > most.packets || this.#bytes > most.bytes) {
+      this.#forgetUntil(this.#first + Math.ceil(this.#kept.length / trimPart));
+    }
     const isMuch = this.#kept.length >= askAfter.packets || this.#bytes >= askAfter.bytes;
     if (isMuch) void this.#ask();
-    else this.#timer ??= setTimeout(() => void this.#ask(), askAfter.ms).unref();
+    else this.#askLater();
   }
 
   /**
@@ -67,23 +95,37 @@ export class Unconfirmed {
    * @throws Error where the log cannot be read now
    */
   async missing(): Promise<readonly Sent[]> {
+    this.#reading = true;
+    this.#readings += 1;
+    try {
+      await this.#compare();
+    } finally {
+      this.#reading = false;
+      this.#askLater();
+    }
+    // The stream knows ids for some time only. What is older was told by the others who tell the same.
+    const oldest = Date.now() - onceFor;
+    return this.#kept.filter(({ once, at }) => once === undefined || at > oldest);
+  }
+
+  /** Forgets what the log has. */
+  async #compare(): Promise<void> {
     const { log, fanout } = this.#options;
-    const from = this.#stored + 1;
     const to = await this.#checkpoint();
     // A log that was made anew counts from the beginning.
+    const from = to > this.#stored ? this.#stored + 1 : 1;
     const subjects = [...new Set(this.#kept.map(({ subject }) => subject)), this.#subject];
     const filter = subjects.length > maxSubjects ? [fanout.republish.src] : subjects;
-    const places = new Map(this.#kept.map(({ id }, index) => [id, this.#first + index]));
-    let next = this.#first;
-    if (to > from) {
-      await log.scan(filter, { from, to, timeout: readBound }, ({ data }) => {
-        next = Math.max(next, (places.get(decodeMessage(data).id) ?? -1) + 1);
-        return true;
-      });
-    }
-    this.#forgetUntil(next);
+    const stored = new Set<string>();
+    await log.scan(filter, { from, to, timeout: readBound }, ({ subject, data }) => {
+      // A checkpoint's id may be that of a packet.
+      if (subject !== this.#subject) stored.add(decodeMessage(data).id);
+      return true;
+    });
+    const missing = this.#kept.filter(({ id }) => !stored.has(id));
+    this.#kept.splice(0, this.#kept.length, ...missing);
+    this.#bytes = missing.reduce((sum, { data }) => sum + data.length, 0);
     this.#stored = to;
-    return [...this.#kept];
   }
 
   /** Gives up what is kept. @returns how many packets that were */
@@ -95,25 +137,42 @@ export class Unconfirmed {
 
   close(): void {
     clearTimeout(this.#timer);
+    this.#elections.unsubscribe();
     this.forget();
   }
 
   async #ask(): Promise<void> {
-    if (this.#asking) return;
+    const { link } = this.#options;
+    if (this.#asking || this.#reading || !link.up) return;
     this.#asking = true;
     clearTimeout(this.#timer);
     this.#timer = undefined;
+    const { breaks } = link;
+    const readings = this.#readings;
     const end = this.#first + this.#kept.length;
+    const isTold = () => link.breaks === breaks && this.#readings === readings;
     try {
       const sequence = await this.#checkpoint();
-      this.#stored = Math.max(this.#stored, sequence);
-      this.#forgetUntil(end);
+      // After a break it went over the new connection, and says nothing of what was sent over the old one.
+      if (isTold()) {
+        this.#stored = sequence;
+        this.#forgetUntil(end);
+      }
     } catch {
-      // While NATS is away. Asked again with what is sent next, or when it is back.
+      if (isTold() && link.up) this.doubted();
     } finally {
       this.#asking = false;
+      this.#askLater();
     }
-    if (this.#kept.length > 0) this.#timer ??= setTimeout(() => void this.#ask(), askAfter.ms).unref();
+  }
+
+  #askLater(): void {
+    if (this.#kept.length > 0) this.#timer ??= setTimeout(() => this.#asked(), askAfter.ms).unref();
+  }
+
+  #asked(): void {
+    this.#timer = undefined;
+    void this.#ask();
   }
 
   /** @returns its sequence @throws Error where it is not stored within 2 s */
