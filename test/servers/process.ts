@@ -12,7 +12,7 @@ export interface StartOptions {
   cwd?: string;
   /** Ready when a line of output matches, or when the predicate (asked every 50 ms) says so. */
   ready: RegExp | (() => Promise<boolean>);
-  /** Milliseconds it may take to get ready; 15 s. */
+  /** Milliseconds it may take to get ready; 40 s. */
   timeout?: number;
   /** A directory that is removed should this process (the test's) die without stopping the child. */
   removeOnDeath?: string;
@@ -147,7 +147,7 @@ async function until(predicate: () => Promise<boolean>, over: () => boolean): Pr
  * @throws Error with the child's last output where it ends first or is not ready in time; it is killed then.
  */
 export async function start(options: StartOptions): Promise<Running> {
-  const { name, command, args, env, cwd, ready, timeout = 15_000 } = options;
+  const { name, command, args, env, cwd, ready, timeout = 40_000 } = options;
   const spawned = spawn(command, args, { env: env ?? process.env, cwd, stdio: ['ignore', 'pipe', 'pipe'] });
   const child = new Child(spawned);
   if (child.pid > 0) void child.ended.then(guard(child.pid, options.removeOnDeath));
