@@ -103,7 +103,16 @@ export async function startEngine(deps: ServiceDeps) {
   const gate = new Gate({ streams, viewings, feedTokens: tokens, viewerTokens, call, secret: store.secret });
   const offers = new Offers({ streams, sessions, closings, tokens, wake });
   const viewers = new Viewers({ fleet, streams, viewings, call, log });
-  const keeper = new Keeper({ fleet, members, streams, viewers, viewerTokens, wake, log });
+  const keeper = new Keeper({
+    fleet,
+    members,
+    streams,
+    viewers,
+    viewerTokens,
+    noteTaken: (...taken) => paths.noteTaken(...taken),
+    wake,
+    log,
+  });
   const began = (session: string, type: string) => viewers.began(session, type);
   const reports = new Reports({ streams, viewings, emit, began, wake, log });
 

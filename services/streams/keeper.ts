@@ -3,8 +3,9 @@ import { ownerOf } from '../../shared/runtime/rendezvous.ts';
 import { change } from '../../shared/store/change.ts';
 import type { Collection } from '../../shared/store/collection.ts';
 import { everyOne } from '../../shared/store/every.ts';
-import type { Fleet, LivePath, MediaServer } from './media/index.ts';
+import { type Fleet, type LivePath, type MediaServer, takenProblem } from './media/index.ts';
 import type { Members } from './members.ts';
+import type { Paths } from './paths.ts';
 import type { CameraStream, Feed } from './streams.store.ts';
 import type { ViewerTokens } from './viewer.tokens.ts';
 import type { Viewers } from './viewers.ts';
@@ -20,11 +21,12 @@ export interface KeeperDeps {
   streams: Collection<CameraStream>;
   viewers: Viewers;
   viewerTokens: ViewerTokens;
+  noteTaken: Paths['noteTaken'];
   wake(camera: string): void;
   log: Log;
 }
 
-type Paths = ReadonlyMap<string, LivePath>;
+type LivePaths = ReadonlyMap<string, LivePath>;
 
 /** A hook may be lost, a session may end unseen. For each media server one process looks after that. */
 export class Keeper {
@@ -70,16 +72,17 @@ export class Keeper {
   /** Records are read before the paths, and written only as they were read: a hook in between wins. */
   async #tidyStreams(server: MediaServer): Promise<void> {
     const records = await everyOne(this.#deps.streams, { server: server.id });
-    const paths: Paths = new Map((await server.api.paths()).map((path) => [path.name, path]));
+    const paths: LivePaths = new Map((await server.api.paths()).map((path) => [path.name, path]));
     for (const one of records) {
       await this.#tidyFeeds(one, paths);
       await this.#tidyState(one.id, paths);
       await this.#tidyDemand(one, paths);
+      await this.#tidyTaken(one, server);
     }
   }
 
   /** Whether the camera delivers. */
-  async #tidyFeeds(stream: CameraStream, paths: Paths): Promise<void> {
+  async #tidyFeeds(stream: CameraStream, paths: LivePaths): Promise<void> {
     const now = new Date().toISOString();
     const told = (feed: Feed | null): Feed | null => {
       const ready = feed !== null && paths.get(feed.name)?.available === true;
@@ -93,7 +96,7 @@ export class Keeper {
   }
 
   /** What `ready` and `notReady` of the viewer path should have told. */
-  async #tidyState(id: string, paths: Paths): Promise<void> {
+  async #tidyState(id: string, paths: LivePaths): Promise<void> {
     const { streams } = this.#deps;
     const current = await streams.get(id);
     if (!current) return;
@@ -103,7 +106,16 @@ export class Keeper {
     if (!isLive && state === 'ready' && !feed) await streams.update(id, version, { state: 'idle', publisher: null });
   }
 
-  async #tidyDemand({ id, path, demanded, demandedAt }: CameraStream, paths: Paths): Promise<void> {
+  /** Whether the path of the camera is somebody else's. */
+  async #tidyTaken({ id, path, wanted, problem }: CameraStream, server: MediaServer): Promise<void> {
+    const isNoted = problem === takenProblem(path);
+    if (!wanted || (!isNoted && !server.taken.has(path))) return;
+    const whose = await server.whose(path);
+    if (whose === 'nobody') await server.reconcile();
+    else if (isNoted !== (whose === 'foreign')) await this.#deps.noteTaken(id, path, whose === 'foreign');
+  }
+
+  async #tidyDemand({ id, path, demanded, demandedAt }: CameraStream, paths: LivePaths): Promise<void> {
     const isWatched = (paths.get(path)?.readers.length ?? 0) > 0;
     const bound = new Date(Date.now() - demandBoundMs).toISOString();
     if (!demanded || isWatched || (demandedAt ?? '') > bound) return;

@@ -1,4 +1,5 @@
 import type { Log } from '../../shared/runtime/log.ts';
+import { change } from '../../shared/store/change.ts';
 import type { Collection } from '../../shared/store/collection.ts';
 import { every } from '../../shared/store/every.ts';
 import { type FeedTokens, pictureName } from './feed.tokens.ts';
@@ -7,9 +8,12 @@ import {
   feedPath,
   type HookContext,
   isMediaError,
+  type MediaError,
   type MediaServer,
   type PathConf,
+  PathTaken,
   place,
+  takenProblem,
   viewerPath,
 } from './media/index.ts';
 import type { PictureTarget } from './pictures/picture.publisher.ts';
@@ -71,7 +75,20 @@ export class Paths {
   async put(stream: CameraStream): Promise<void> {
     const server = this.#serverOf(stream);
     if (!server) return;
-    for (const [name, conf] of this.#confs(stream, server)) await this.#try(server, () => server.put(name, conf));
+    for (const [name, conf] of this.#confs(stream, server)) {
+      const failure = await this.#try(server, () => server.put(name, conf));
+      if (name === stream.path && failure instanceof PathTaken) await this.noteTaken(stream.id, name, true);
+    }
+  }
+
+  /** That readers cannot get at a camera, as its path is somebody else's, or that they can again. */
+  async noteTaken(camera: string, path: string, isTaken: boolean): Promise<void> {
+    const problem = takenProblem(path);
+    await change(this.#deps.streams, camera, (current): Partial<CameraStream> => {
+      if (current.path !== path || current.state === 'ready') return {};
+      if (isTaken) return current.problem === problem ? {} : { state: 'failed', problem };
+      return current.problem === problem ? { state: current.feed ? 'starting' : 'idle', problem: null } : {};
+    });
   }
 
   async putFeed(stream: CameraStream, feed: Feed): Promise<void> {
@@ -133,9 +150,10 @@ export class Paths {
   }
 
   /** What a server did not take is brought there by the next comparison; a server that is gone has none. */
-  async #try(server: MediaServer, change: () => Promise<void>): Promise<void> {
+  async #try(server: MediaServer, write: () => Promise<void>): Promise<MediaError | null> {
     try {
-      await change();
+      await write();
+      return null;
     } catch (error) {
       if (!isMediaError(error)) throw error;
       this.#deps.log.warn(
@@ -143,6 +161,7 @@ export class Paths {
         'a media server did not take a change; it is compared again',
       );
       server.reconcile().catch(() => {});
+      return error;
     }
   }
 }

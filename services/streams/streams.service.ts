@@ -1,33 +1,17 @@
-import { setTimeout as delay } from 'node:timers/promises';
 import { Failure } from '../../shared/contracts/index.ts';
 import { streamsContract } from '../../shared/contracts/streams.contract.ts';
 import { implement } from '../../shared/runtime/implement.ts';
 import { change, found } from '../../shared/store/change.ts';
 import type { StartService } from '../deps.ts';
 import { startEngine } from './engine.ts';
-import {
-  isMediaError,
-  type MediaServer,
-  type Protocols,
-  readHook,
-  viewerNameProblem,
-  viewerUrls,
-} from './media/index.ts';
+import { readHook, viewerNameProblem, viewerUrls } from './media/index.ts';
+import { placed } from './placed.ts';
 import { streamsRekeyer } from './streams.rekey.ts';
-import type { CameraStream } from './streams.store.ts';
 import { viewerOf } from './token.versions.ts';
 import { liveOf, toStatus, toStream } from './views.ts';
 
-/** Milliseconds for which it is looked whether a camera has its place, and between two looks. */
-const [placeMs, placePauseMs] = [3_000, 100];
 /** States in which a stream is listed: somebody watches, or tries to. */
 const active = ['starting', 'ready', 'failed'] as const;
-
-interface Placed {
-  stream: CameraStream;
-  server: MediaServer;
-  protocols: Protocols;
-}
 
 export const startStreams: StartService = async (deps) => {
   const engine = await startEngine(deps);
@@ -39,27 +23,6 @@ export const startStreams: StartService = async (deps) => {
     const live = await liveOf(fleet, records);
     return records.map((one) => toStream(one, live));
   };
-
-  /**
-   * A camera that was enabled a moment ago, or whose server restarted, has its place soon: first in the record, then as
-   * a path of the server, without which its URLs would be refused.
-   * @throws Failure UNAVAILABLE
-   */
-  async function placed(camera: string): Promise<Placed> {
-    const until = performance.now() + placeMs;
-    for (;;) {
-      const stream = await streams.get(camera);
-      const server = stream?.wanted && stream.server !== null ? fleet.server(stream.server) : undefined;
-      const protocols = server?.alive ? server.protocols : null;
-      if (stream && server && protocols && (await hasPath(server, stream.path))) return { stream, server, protocols };
-      // One that is dead is dead for longer than this waits.
-      if (performance.now() >= until || (server && !protocols)) {
-        const why = server?.problem ?? 'The camera is not on a media server yet';
-        throw new Failure('UNAVAILABLE', why, { retryAfter: 1 });
-      }
-      await delay(placePauseMs);
-    }
-  }
 
   const handlers: Parameters<typeof implement<typeof streamsContract>>[1] = {
     streams: {
@@ -80,7 +43,7 @@ export const startStreams: StartService = async (deps) => {
         if (!is_enabled || mtx_path === null) throw new Failure('CONFLICT', 'The camera is not enabled');
         const problem = viewerNameProblem(mtx_path);
         if (problem !== null) throw new Failure('CONFLICT', problem);
-        const { stream, server, protocols } = await placed(payload.camera);
+        const { stream, server, protocols } = await placed({ streams, fleet }, payload.camera, mtx_path);
         const viewer = viewerOf(principal);
         await viewings.assertFree(viewer);
         const tokenVersion = await engine.tokenVersionOf(principal);
@@ -119,16 +82,6 @@ export const startStreams: StartService = async (deps) => {
   };
   return { schemas: implement(streamsContract, handlers, deps.log), stop: () => engine.stop() };
 };
-
-/** False where the server does not say. */
-async function hasPath({ api }: MediaServer, path: string): Promise<boolean> {
-  try {
-    return (await api.configPath(path)) !== null;
-  } catch (error) {
-    if (isMediaError(error)) return false;
-    throw error;
-  }
-}
 
 function assertThereIsAServer(servers: number): void {
   if (servers === 0) throw new Failure('UNAVAILABLE', 'No media server is connected to this Trigate');

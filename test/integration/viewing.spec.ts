@@ -209,6 +209,32 @@ describe.each(mediaServerKinds)('viewing a camera through $kind', ({ real }) => 
     }
   }, 60_000);
 
+  test('a camera whose path is somebody else’s says so, until it is free', async () => {
+    const path = `yard-${randomUUID()}`;
+    const change = (method: string, action: string) =>
+      fetch(`${media.apiUrl}/v3/config/paths/${action}/${path}`, { method, ...(method === 'POST' && { body: '{}' }) });
+    expect((await change('POST', 'add')).status).toBe(200);
+    const payload = { name: path, mtx_path: path, source: source.url, is_enabled: true };
+    const camera = await admin.call('cameras.create', { payload });
+    const create = () => admin.answer('streams.create', { payload: { camera: camera.id } });
+    expect(await create()).toEqual({ code: 'CONFLICT' });
+    const { items } = await eventually(
+      () => viewer.call('streams.list', {}),
+      (list) => list.items.some((one) => one.camera === camera.id),
+      10_000,
+    );
+    const problem = expect.stringContaining(`a path named ${path} that is not Trigate's`);
+    expect(items).toContainEqual(expect.objectContaining({ camera: camera.id, state: 'failed', problem }));
+    await change('DELETE', 'delete');
+    await eventually(create, ({ code }) => code === undefined, 30_000);
+    await eventually(
+      () => viewer.call('streams.read', { entity: camera.id }),
+      (stream) => stream.state === 'idle' && stream.problem === null,
+      30_000,
+    );
+    await admin.call('cameras.delete', { entity: camera.id });
+  }, 90_000);
+
   test('a media server that restarts has its paths back and serves again', async () => {
     await media.restart();
     await eventually(

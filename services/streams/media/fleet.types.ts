@@ -39,6 +39,13 @@ export interface MediaServer {
   /** Where it reaches its own RTSP, for `feedPath`: `127.0.0.1:8554`. Null until it was alive once. */
   readonly rtsp: string | null;
   readonly api: MediaApi;
+  /** Names we want for paths that are somebody else's, as of the last comparison. */
+  readonly taken: ReadonlySet<string>;
+  /**
+   * Whether a path of this name is there and Trigate's, or somebody else's; at most 100 ms old: callers that come
+   * together share one question, which keeps no change of the server waiting. @throws MediaError
+   */
+  whose(name: string): Promise<'ours' | 'foreign' | 'nobody'>;
   /**
    * Live state by name, at most 2 s old; callers that come together share one question to the server.
    * @throws MediaError

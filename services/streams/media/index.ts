@@ -11,7 +11,7 @@ export {
 } from './hooks.rules.ts';
 export { type LocalMedia, mediamtxVersion, nodeHook, runMediamtx } from './local.ts';
 export { type MediaApi, type Session, type SessionKind, sessionKinds } from './media.api.ts';
-export { isMediaError, MediaError, type MediaErrorKind } from './media.error.ts';
+export { isMediaError, MediaError, type MediaErrorKind, PathTaken, takenProblem } from './media.error.ts';
 export type { LivePath, Track } from './media.schemas.ts';
 export {
   type Feed,

@@ -1,6 +1,6 @@
 import type { z } from 'zod';
 import { MediaError } from './media.error.ts';
-import { type Answer, type Method, mediaHttp } from './media.http.ts';
+import { type Answer, type MediaHttp, type Method, mediaHttp } from './media.http.ts';
 import {
   type ConfigPath,
   configPathAnswer,
@@ -34,8 +34,8 @@ export interface MediaApi {
   patchGlobals(patch: Record<string, unknown>): Promise<void>;
   /** Every path's configuration, the server's own included. */
   configPaths(): Promise<ConfigPath[]>;
-  /** Null where there is none of that name. */
-  configPath(name: string): Promise<ConfigPath | null>;
+  /** Null where there is none of that name. `aside`: others do not wait for it. */
+  configPath(name: string, aside?: boolean): Promise<ConfigPath | null>;
   /** Refused where the name is taken. */
   addPath(name: string, conf: PathConf): Promise<void>;
   /** Creates it too. */
@@ -53,23 +53,35 @@ export interface MediaApi {
   close(): void;
 }
 
+interface CallOptions {
+  body?: unknown;
+  timeoutMs?: number;
+  http?: MediaHttp;
+}
+
 const itemsPerPage = 500;
 /** Of one list: 50,000 items. */
 const maxPages = 100;
 
+/** Connections for what is done to the server, for what somebody else waits to know, and for whether it is there. */
+const connections = { work: 4, aside: 2, info: 1 } as const;
+
 /** @param base URL of the API without `/v3`; user name and password in it go as Basic */
 export function mediaApi(base: string): MediaApi {
-  const http = mediaHttp(base);
+  const work = mediaHttp(base, connections.work);
+  const aside = mediaHttp(base, connections.aside);
+  // A server that answers is alive, however many other questions wait.
+  const info = mediaHttp(base, connections.info);
   const calls = new Map<string, number>();
 
-  async function call(method: Method, route: string, rest = '', options: { body?: unknown; timeoutMs?: number } = {}) {
+  async function call(method: Method, route: string, rest = '', { http = work, ...options }: CallOptions = {}) {
     calls.set(route, (calls.get(route) ?? 0) + 1);
     const answer = await http.send(method, `/v3/${route}${rest}`, options);
     if (answer.status >= 200 && answer.status < 300) return answer.text;
     throw failureOf(route, answer);
   }
-  const get = async <T extends z.ZodType>(route: string, rest: string, schema: T, timeoutMs?: number) =>
-    parse(route, await call('GET', route, rest, timeoutMs === undefined ? {} : { timeoutMs }), schema);
+  const get = async <T extends z.ZodType>(route: string, rest: string, schema: T, options?: CallOptions) =>
+    parse(route, await call('GET', route, rest, options), schema);
 
   async function list<T extends z.ZodType>(route: string, item: T): Promise<z.output<T>[]> {
     const items: z.output<T>[] = [];
@@ -83,13 +95,14 @@ export function mediaApi(base: string): MediaApi {
   }
 
   return {
-    info: (timeoutMs) => get('info', '', infoAnswer, timeoutMs),
+    info: (timeoutMs) => get('info', '', infoAnswer, { http: info, ...(timeoutMs !== undefined && { timeoutMs }) }),
     globals: () => get('config/global/get', '', globalsAnswer),
     async patchGlobals(patch) {
       await call('PATCH', 'config/global/patch', '', { body: patch });
     },
     configPaths: () => list('config/paths/list', configPathAnswer),
-    configPath: (name) => orNull(get('config/paths/get', inUrl(name), configPathAnswer)),
+    configPath: (name, isAside = false) =>
+      orNull(get('config/paths/get', inUrl(name), configPathAnswer, { http: isAside ? aside : work })),
     async addPath(name, conf) {
       await call('POST', 'config/paths/add', inUrl(name), { body: conf });
     },
@@ -105,7 +118,9 @@ export function mediaApi(base: string): MediaApi {
     },
     kick: (kind, id) => wasThere(call('POST', `${kind}/kick`, `/${encodeURIComponent(id)}`)),
     calls,
-    close: () => http.close(),
+    close() {
+      for (const http of [work, aside, info]) http.close();
+    },
   };
 }
 

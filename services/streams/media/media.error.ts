@@ -30,5 +30,14 @@ export class MediaError extends Error {
   }
 }
 
+/** A path of somebody else has the name of one that was to be written. */
+export class PathTaken extends MediaError {
+  constructor(name: string) {
+    super('refused', takenProblem(name));
+  }
+}
+
+export const takenProblem = (name: string): string => `The media server has a path named ${name} that is not Trigate's`;
+
 export const isMediaError = (error: unknown, kind?: MediaErrorKind): error is MediaError =>
   error instanceof MediaError && (kind === undefined || error.kind === kind);

@@ -16,16 +16,15 @@ export interface MediaHttp {
 }
 
 const timeoutDefault = 2_000;
-/** Connections to one server; calls beyond them wait. */
-const maxConnections = 4;
 /** A thousand paths with all their fields are 4 MB. */
 const maxAnswer = 32 * 1024 * 1024;
 
 /**
  * Calls one media server over few connections that are kept open. User name and password of the URL go as Basic.
  * @param base its URL; a path in it begins every call's path
+ * @param maxConnections calls beyond them wait, and what they wait counts for their timeout
  */
-export function mediaHttp(base: string): MediaHttp {
+export function mediaHttp(base: string, maxConnections: number): MediaHttp {
   const { protocol, hostname, port, pathname, username, password } = new URL(base);
   const secure = protocol === 'https:';
   const agent = new (secure ? HttpsAgent : HttpAgent)({ keepAlive: true, maxSockets: maxConnections });

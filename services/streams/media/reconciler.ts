@@ -3,7 +3,7 @@ import { globalsProblem, hasGlobals, wantedGlobals } from './globals.rules.ts';
 import type { HookContext } from './hooks.rules.ts';
 import { lane } from './lane.ts';
 import type { MediaApi } from './media.api.ts';
-import { isMediaError, MediaError } from './media.error.ts';
+import { isMediaError, MediaError, PathTaken } from './media.error.ts';
 import type { Globals } from './media.schemas.ts';
 import { byUrgency, canaryName, canaryPath, difference, isOurs, type PathConf } from './paths.rules.ts';
 
@@ -27,6 +27,8 @@ export class Reconciler {
   readonly #canary: string;
   /** Names that are on the server and ours, as far as we know. */
   readonly #known = new Set<string>();
+  /** Wanted names that somebody else's paths have, as far as we know. */
+  readonly taken = new Set<string>();
   /** Names changed since the running comparison began: what it found out about them is old. */
   #touched = new Set<string>();
 
@@ -48,6 +50,8 @@ export class Reconciler {
     const { log } = this.#options;
     this.#touched = new Set();
     const { want, changes } = await this.#lane.run(() => this.#compare());
+    this.taken.clear();
+    for (const name of changes.taken) this.taken.add(name);
     for (const name of changes.taken) log.warn({ path: name }, 'media server has a path of this name already');
     for (const name of changes.delete) await this.#settle(name, () => this.#erase(name));
     for (const name of byUrgency([...changes.replace, ...changes.add], want)) {
@@ -113,10 +117,13 @@ export class Reconciler {
     if (!this.#known.has(name)) {
       if (await this.#added(name, conf)) return;
       const there = await this.#appearing(name);
-      if (there && !isOurs(there, context.installation)) throw takenError(name);
+      if (there && !isOurs(there, context.installation)) {
+        this.taken.add(name);
+        throw new PathTaken(name);
+      }
     }
     await api.replacePath(name, conf);
-    this.#known.add(name);
+    this.#has(name);
   }
 
   /** Whether it was; false where the name is taken. */
@@ -127,8 +134,13 @@ export class Reconciler {
       if (isMediaError(error, 'refused') && /already exists/.test(error.said)) return false;
       throw error;
     }
-    this.#known.add(name);
+    this.#has(name);
     return true;
+  }
+
+  #has(name: string): void {
+    this.#known.add(name);
+    this.taken.delete(name);
   }
 
   /** What another process adds at the same time is there a moment after its name is taken. */
@@ -146,9 +158,6 @@ export class Reconciler {
     this.#known.delete(name);
   }
 }
-
-const takenError = (name: string) =>
-  new MediaError('refused', `The media server has a path named ${name} that is not ours`);
 
 const pause = (ms: number) => new Promise((resolve) => setTimeout(resolve, ms));
 

@@ -2,8 +2,10 @@ import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, describe, expect, test } from '@jest/globals';
 import { silentLog } from '../../../shared/runtime/log.ts';
+import { eventually } from '../../../test/system/clients/wait.ts';
 import { wantedGlobals } from './globals.rules.ts';
 import type { HookContext } from './hooks.rules.ts';
+import { viewerPath } from './paths.rules.ts';
 import { type Timing, WatchedServer } from './server.ts';
 
 const context: HookContext = {
@@ -13,17 +15,21 @@ const context: HookContext = {
   secret: 'sesame',
   program: 'wget',
 };
-const timing: Timing = { poll: 20, dead: 200, intact: 20, all: 60_000, live: 1_000 };
+const timing: Timing = { poll: 100, dead: 1_000, intact: 20, all: 60_000, live: 1_000 };
 
 const closing: (() => unknown)[] = [];
 afterEach(async () => {
   for (const close of closing.splice(0).reverse()) await close();
 });
 
-type Answers = Record<string, { status?: number; body: unknown }>;
+type Answers = Record<string, { status?: number; body: unknown; afterMs?: number }>;
 
 /** A control API that answers as told and writes down what it was asked, and a watch over it. */
-async function watched(changed: Answers = {}, wanted = async () => new Map([['door', { source: 'publisher' }]])) {
+async function watched(
+  changed: Answers = {},
+  wanted = async () => new Map([['door', { source: 'publisher' }]]),
+  more: Partial<Timing> = {},
+) {
   const answers: Answers = {
     'GET /v3/info': { body: { version: 'v1.20.1', started: 'first' } },
     'GET /v3/config/global/get': { body: { authMethod: 'internal', rtsp: true, rtspAddress: ':8554' } },
@@ -35,15 +41,25 @@ async function watched(changed: Answers = {}, wanted = async () => new Map([['do
   const http = createServer((request, response) => {
     const call = `${request.method} ${request.url?.split('?')[0]}`;
     asked.push(call);
-    const { status = 200, body } = answers[call] ?? { body: { status: 'ok' } };
-    response.writeHead(status).end(JSON.stringify(body));
+    const { status = 200, body, afterMs = 0 } = answers[call] ?? { body: { status: 'ok' } };
+    const answer = () => response.writeHead(status).end(JSON.stringify(body));
+    if (afterMs) setTimeout(answer, afterMs);
+    else answer();
   });
   await new Promise<void>((resolve) => http.listen(0, '127.0.0.1', resolve));
   closing.push(() => http.close());
   const events: string[] = [];
   const apiUrl = `http://127.0.0.1:${(http.address() as AddressInfo).port}`;
   const emit = (event: string) => events.push(event);
-  const server = new WatchedServer({ apiUrl, host: 'h', context, wanted, emit, log: silentLog, timing });
+  const server = new WatchedServer({
+    apiUrl,
+    host: 'h',
+    context,
+    wanted,
+    emit,
+    log: silentLog,
+    timing: { ...timing, ...more },
+  });
   closing.push(() => server.stop());
   server.start();
   const writes = () => asked.filter((call) => !call.startsWith('GET'));
@@ -128,6 +144,43 @@ describe('a watched media server', () => {
     expect(performance.now() - begun).toBeGreaterThan(timing.dead / 2);
     expect(events).toEqual(['alive', 'dead']);
     expect(server.problem).toMatch(/cannot be reached/);
+  });
+
+  test('says whose a path is, with one question for all who ask within a moment', async () => {
+    const { answers, asked, server } = await watched();
+    const question = 'GET /v3/config/paths/get/lane';
+    const times = () => asked.filter((call) => call === question).length;
+    const several = async () => new Set(await Promise.all(Array.from({ length: 50 }, () => server.whose('lane'))));
+    answers[question] = { status: 404, body: {} };
+    expect(await several()).toEqual(new Set(['nobody']));
+    expect(await several()).toEqual(new Set(['nobody']));
+    expect(times()).toBe(1);
+    answers[question] = { body: { name: 'lane', runOnDemand: 'somebody else' } };
+    await eventually(
+      () => server.whose('lane'),
+      (whose) => whose === 'foreign',
+      5_000,
+    );
+    answers[question] = { body: { name: 'lane', ...viewerPath(context, 'lane', { startTimeout: 1, closeAfter: 1 }) } };
+    await eventually(
+      () => server.whose('lane'),
+      (whose) => whose === 'ours',
+      5_000,
+    );
+  });
+
+  test('is alive and changed while more is asked about its paths than it can answer', async () => {
+    const names = Array.from({ length: 100 }, (_, n) => `lane-${n}`);
+    const slow = { status: 404, body: {}, afterMs: 100 };
+    const answers = Object.fromEntries(names.map((name) => [`GET /v3/config/paths/get/${name}`, slow]));
+    const { server, events } = await watched(answers, undefined, { poll: 200 });
+    await until(() => server.alive);
+    let answered = 0;
+    const asked = names.map((name) => server.whose(name).finally(() => (answered += 1)));
+    await server.put('yard', { source: 'publisher' });
+    expect(answered).toBeLessThan(names.length / 2);
+    await Promise.allSettled(asked);
+    expect(events).toEqual(['alive']);
   });
 
   test('is asked once by all who want its live paths within a moment', async () => {

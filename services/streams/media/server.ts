@@ -5,7 +5,7 @@ import type { HookContext } from './hooks.rules.ts';
 import { type MediaApi, mediaApi, type Session, type SessionKind } from './media.api.ts';
 import { isMediaError, MediaError } from './media.error.ts';
 import type { LivePath } from './media.schemas.ts';
-import type { PathConf } from './paths.rules.ts';
+import { isOurs, type PathConf } from './paths.rules.ts';
 import { Reconciler, type Wanted } from './reconciler.ts';
 import { sharedLookup } from './shared.lookup.ts';
 
@@ -36,6 +36,8 @@ export interface ServerOptions {
 
 /** Between attempts at a comparison that fails: doubled from the first to the last. */
 const [firstPause, lastPause] = [1_000, 10_000];
+/** Milliseconds for which it stays known whose a path is. */
+const whoseMs = 100;
 
 /** A media server, its control API watched and its paths kept. */
 export class WatchedServer implements MediaServer {
@@ -54,6 +56,7 @@ export class WatchedServer implements MediaServer {
 
   readonly #options: ServerOptions;
   readonly #reconciler: Reconciler;
+  readonly #whose = new Map<string, ReturnType<MediaServer['whose']>>();
   /** `started` of the life whose paths we have seen to. */
   #settled: string | null = null;
   #answered = performance.now();
@@ -95,6 +98,16 @@ export class WatchedServer implements MediaServer {
     await this.#comparing?.catch(() => {});
   }
 
+  get taken(): ReadonlySet<string> {
+    return this.#reconciler.taken;
+  }
+
+  whose(name: string): ReturnType<MediaServer['whose']> {
+    const asked = this.#whose.get(name) ?? this.#askWhose(name);
+    this.#whose.set(name, asked);
+    return asked;
+  }
+
   put(name: string, conf: PathConf): Promise<void> {
     return this.#change(() => this.#reconciler.put(name, conf));
   }
@@ -105,6 +118,16 @@ export class WatchedServer implements MediaServer {
 
   reconcile(): Promise<void> {
     return this.#change(() => this.#compare(false));
+  }
+
+  async #askWhose(name: string) {
+    try {
+      const found = await this.api.configPath(name, true);
+      if (!found) return 'nobody';
+      return isOurs(found, this.#options.context.installation) ? 'ours' : 'foreign';
+    } finally {
+      setTimeout(() => this.#whose.delete(name), whoseMs).unref();
+    }
   }
 
   /** A change that does not arrive is made good by a comparison. */
