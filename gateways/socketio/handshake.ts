@@ -30,10 +30,11 @@ export interface HandshakeDeps {
   countConnection: CountConnection;
   perUser: SocketsPerUser;
   mayReturn: ReturnGuard['mayReturn'];
+  /** Counts who could not say who it is: not who hit a limit, which has a metric of its own. */
   refused(transport: string): void;
 }
 
-/** Lets a connection in, or refuses it with `connect_error`, whose `data` is {code, message}. */
+/** Lets a connection in, or refuses it with `connect_error`, whose `data` is {code, message, retryAfter?}. */
 export function handshake({ authenticator, countConnection, perUser, mayReturn, refused }: HandshakeDeps) {
   return async (socket: Socket, next: (error?: Error) => void) => {
     try {
@@ -47,7 +48,7 @@ export function handshake({ authenticator, countConnection, perUser, mayReturn, 
       next();
     } catch (error) {
       const { type, message, data } = toFailure(error);
-      refused(socket.conn.transport.name);
+      if (type === 'UNAUTHORIZED') refused(socket.conn.transport.name);
       next(Object.assign(new Error(message), { data: { code: type, message, ...data } }));
     }
   };

@@ -19,6 +19,7 @@ import { nothingElsewhere, socketsElsewhere } from './elsewhere.ts';
 import { broadcastEvent, userRoom } from './events.ts';
 import { socketioFanout, statusOf } from './fanout.ts';
 import { countedBy, handshake } from './handshake.ts';
+import { boundHandshakes, sessionsPerConnection } from './handshakes.ts';
 import { socketMetrics, unreadBytes } from './metrics.ts';
 import { emitOnce } from './once.ts';
 import { Orphans } from './orphans.ts';
@@ -68,6 +69,9 @@ export async function startSocketioGateway(deps: SocketioDeps): Promise<Socketio
     departures.returned(socketId);
   };
   const connections = await perMinuteOfAll(config.rateLimitConnections, 'socketio-connections', bus);
+  const sessionLimit = config.rateLimitConnections * sessionsPerConnection;
+  const begun = await perMinuteOfAll(sessionLimit, 'socketio-sessions', bus);
+  boundHandshakes(io, begun, config.trustProxy, limitHit);
   const countConnection = countedBy(connections, config.trustProxy, limitHit);
   const most = config.authStrategy === 'none' ? 0 : config.socketsPerUser;
   const elsewhere = most === 0 ? nothingElsewhere : await socketsElsewhere(io, most, bus);
@@ -112,7 +116,7 @@ export async function startSocketioGateway(deps: SocketioDeps): Promise<Socketio
   return {
     fanout,
     async stop() {
-      await Promise.all([events.stop(), asked.stop(), connections.stop()]);
+      await Promise.all([events.stop(), asked.stop(), connections.stop(), begun.stop()]);
       io.local.emit('system:reconnect_status', reconnectStatus());
       await Promise.all([...sessions.values()].map((session) => session.idle(drainMs)));
       admin?.stop();

@@ -53,11 +53,15 @@ describe.each(systems)('bounds of %s', (name, start) => {
 
   const allHits = async (limit: string): Promise<number> =>
     sumOf(await metricsOf(system.socketioUrls), 'trigate_limits_hit_total', { protocol: 'socketio', limit });
-  /** How often a limit was hit since now. */
-  async function counting(limit: string): Promise<() => Promise<number>> {
-    const before = await allHits(limit);
-    return async () => (await allHits(limit)) - before;
+  const allUnauthenticated = async (): Promise<number> =>
+    sumOf(await metricsOf(system.socketioUrls), 'socket_server_connections_total', { authenticated: 'false' });
+  /** What has been added since now. */
+  async function since(total: () => Promise<number>): Promise<() => Promise<number>> {
+    const before = await total();
+    return async () => (await total()) - before;
   }
+  /** How often a limit was hit since now. */
+  const counting = (limit: string): Promise<() => Promise<number>> => since(() => allHits(limit));
 
   /** A connection to one gateway, from an address of its own where none is given. */
   function open(url: string, token: string, from = ownAddress()): Socket {
@@ -65,11 +69,13 @@ describe.each(systems)('bounds of %s', (name, start) => {
     const options = { forceNew: true, reconnection: false, transports: ['websocket'], auth: { token }, extraHeaders };
     return cast.owned(io(url, options));
   }
+  const refusal = (socket: Socket): Promise<{ code: string; retryAfter?: number }> =>
+    new Promise((resolve) => socket.once('connect_error', (error) => resolve((error as unknown as Heard).data)));
   const outcome = (socket: Socket): Promise<string> =>
     within(
       new Promise((resolve) => {
         socket.once('system:welcome', () => resolve('in'));
-        socket.once('connect_error', (error) => resolve((error as Error & { data: { code: string } }).data.code));
+        refusal(socket).then(({ code }) => resolve(code));
       }),
       'the end of a handshake',
     );
@@ -80,14 +86,14 @@ describe.each(systems)('bounds of %s', (name, start) => {
   };
 
   test('a user has so many connections over all gateways, also where they come to one at once', async () => {
-    const hits = await counting('sockets_per_user');
+    const [hits, unauthenticated] = [await counting('sockets_per_user'), await since(allUnauthenticated)];
     const person = await cast.stage.person();
     const [url] = system.socketioUrls as [string];
     const sockets = Array.from({ length: perUser + 4 }, () => open(url, person.token));
     const outcomes = await Promise.all(sockets.map(outcome));
     expect(outcomes.filter((one) => one === 'in')).toHaveLength(perUser);
     expect(outcomes.filter((one) => one === 'LIMIT_EXCEEDED')).toHaveLength(4);
-    expect(await hits()).toBe(4);
+    expect([await hits(), await unauthenticated()]).toEqual([4, 0]);
     const [first] = sockets.filter(({ connected }) => connected) as [Socket];
     const more = async (gateway: string) => {
       const socket = open(gateway, person.token);
@@ -104,11 +110,17 @@ describe.each(systems)('bounds of %s', (name, start) => {
     for (const gateway of system.socketioUrls) await soon(gateway, 'in');
   });
 
-  test('an address opens so many connections a minute over all gateways', async () => {
-    const hits = await counting('connections');
+  /** What several gateways let through together that have a limit per minute: its share of notices under way included. */
+  const mostOf = (limit: number): number => {
+    const { length: gateways } = system.socketioUrls;
+    return limit * (1 + (gateways - 1) / 20) + 2 * gateways;
+  };
+
+  test('an address opens so many connections a minute over all gateways, and is told when to come back', async () => {
+    const [hits, unauthenticated] = [await counting('connections'), await since(allUnauthenticated)];
     const [outcomes, from]: [string[], string] = [[], ownAddress()];
     const gateways = system.socketioUrls;
-    const most = perAddress * (1 + (gateways.length - 1) / 20) + 2 * gateways.length;
+    const most = mostOf(perAddress);
     for (let n = 0; n < most + gateways.length; n += 1) {
       outcomes.push(await outcome(open(gateways[n % gateways.length] as string, 'no token', from)));
     }
@@ -116,7 +128,24 @@ describe.each(systems)('bounds of %s', (name, start) => {
     expect(outcomes.length - refused).toBeGreaterThanOrEqual(perAddress);
     expect(outcomes.length - refused).toBeLessThanOrEqual(most);
     expect(outcomes.slice(-gateways.length)).toEqual(gateways.map(() => 'RATE_LIMITED'));
-    expect(await hits()).toBe(refused);
+    expect([await hits(), await unauthenticated()]).toEqual([refused, outcomes.length - refused]);
+    for (const gateway of gateways) {
+      const { code, retryAfter } = await within(refusal(open(gateway, 'no token', from)), 'a refusal');
+      expect([code, Number.isInteger(retryAfter)]).toEqual(['RATE_LIMITED', true]);
+      expect(retryAfter).toBeGreaterThan(0);
+      expect(retryAfter).toBeLessThanOrEqual(60);
+    }
+  });
+
+  test('an address begins twice as many sessions a minute, also where it never connects', async () => {
+    const [headers, gateways] = [{ 'X-Forwarded-For': ownAddress() }, system.socketioUrls];
+    const statuses: number[] = [];
+    while (statuses.at(-1) !== 429 && statuses.length <= mostOf(2 * perAddress)) {
+      const url = `${gateways[statuses.length % gateways.length]}/socket.io/?EIO=4&transport=polling`;
+      statuses.push((await fetch(url, { headers })).status);
+    }
+    expect(statuses.at(-1)).toBe(429);
+    expect(statuses.length).toBeGreaterThan(2 * perAddress);
   });
 
   test('a connection joins so many rooms, and sends so many messages a minute', async () => {

@@ -1,3 +1,6 @@
+import { once } from 'node:events';
+import { get, type IncomingMessage } from 'node:http';
+import { json } from 'node:stream/consumers';
 import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { io } from 'socket.io-client';
 import { documented, shapeOf } from '../seeds/shapes.ts';
@@ -60,17 +63,48 @@ describe('limits per minute', () => {
   });
 
   test('count Socket.IO connections by address', async () => {
-    const outcomes: string[] = [];
+    const outcomes: unknown[] = [];
     for (let n = 0; n < 4; n++) {
       const socket = io(url, { forceNew: true, reconnection: false, auth: { token }, transports: ['websocket'] });
       outcomes.push(
-        await new Promise<string>((resolve) => {
+        await new Promise((resolve) => {
           socket.once('connect', () => resolve('in'));
-          socket.once('connect_error', (error) => resolve((error as Error & { data: { code: string } }).data.code));
+          socket.once('connect_error', (error) => resolve((error as Error & { data: unknown }).data));
         }),
       );
       socket.close();
     }
-    expect(outcomes).toEqual(['in', 'in', 'in', 'RATE_LIMITED']);
+    const { error: message, code } = documented('rate limit') as { error: string; code: string };
+    const refused = { code, message, retryAfter: expect.any(Number) };
+    expect(outcomes).toEqual(['in', 'in', 'in', refused]);
+    const { retryAfter } = outcomes.at(-1) as { retryAfter: number };
+    expect(retryAfter).toBeGreaterThan(0);
+    expect(retryAfter).toBeLessThanOrEqual(60);
+  });
+
+  test('count Socket.IO sessions that connect to nothing: twice as many, then there are none', async () => {
+    const handshake = `${url}/socket.io/?EIO=4&transport=polling`;
+    const statuses: number[] = [];
+    // Four were begun before.
+    for (let n = 0; n < 3; n++) statuses.push((await fetch(handshake)).status);
+    expect(statuses).toEqual([200, 200, 429]);
+    const refused = await fetch(handshake);
+    const body = (await refused.json()) as { retryAfter: number };
+    expect(body).toEqual(shapeOf(documented('rate limit')));
+    expect(refused.headers.get('retry-after')).toBe(String(body.retryAfter));
+    const upgrade = await upgradeRefused(`${url}/socket.io/?EIO=4&transport=websocket`);
+    expect(upgrade).toEqual({ status: 429, body: shapeOf(documented('rate limit')) });
   });
 });
+
+/** What a WebSocket is answered that is not opened. */
+async function upgradeRefused(address: string): Promise<{ status: number | undefined; body: unknown }> {
+  const headers = {
+    connection: 'Upgrade',
+    upgrade: 'websocket',
+    'sec-websocket-version': '13',
+    'sec-websocket-key': 'dGhlIHNhbXBsZSBub25jZQ==',
+  };
+  const [response] = (await once(get(address, { headers }), 'response')) as [IncomingMessage];
+  return { status: response.statusCode, body: await json(response) };
+}
