@@ -1,4 +1,5 @@
 import type { Server } from 'socket.io';
+import { NatsAdapter } from '../../shared/fanout/adapter/index.ts';
 import { type Audience, type Fanout, socketRoom } from '../../shared/fanout/fanout.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 import { othersOf } from './others.ts';
@@ -43,23 +44,27 @@ export function socketioFanout(io: Server, log: Pick<Log, 'warn'>): Fanout {
   server.on(countEvent, answerCount);
   server.on(statusEvent, answerStatus);
 
-  function emit(audiences: readonly Audience[], event: string, args: readonly unknown[]): void {
+  const send: Fanout['send'] = (audiences, event, args) => {
     // To no audience is to nobody: Socket.IO would take no room for everybody.
     if (audiences.length === 0) return;
     const rooms = roomsOf(audiences);
-    try {
-      if (rooms) io.to(rooms).emit(event, ...args);
-      else io.emit(event, ...args);
-    } catch (error) {
-      log.warn({ err: error, event }, 'an event could not be handed on');
-    }
-  }
+    if (main.adapter instanceof NatsAdapter) main.adapter.emitWhole(rooms ?? [], event, args);
+    else if (rooms) io.to(rooms).emit(event, ...args);
+    else io.emit(event, ...args);
+  };
 
   return {
-    emit,
+    send,
+    emit(audiences, event, args) {
+      try {
+        send(audiences, event, args);
+      } catch (error) {
+        log.warn({ err: error, event }, 'an event could not be handed on');
+      }
+    },
     async deliver(audiences, event, args) {
       if (audiences.length === 0) return { recipients: 0 };
-      emit(audiences, event, args);
+      send(audiences, event, args);
       const rooms = roomsOf(audiences) ?? null;
       const [here, others] = await Promise.all([countHere(rooms), othersOf(io)(countEvent, rooms)]);
       return { recipients: (others as number[]).reduce((sum, count) => sum + count, here) };

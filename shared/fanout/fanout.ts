@@ -16,8 +16,10 @@ export interface Fanout {
    * the bus is logged. Order is kept per audience.
    */
   emit(audiences: readonly Audience[], event: string, args: readonly unknown[]): void;
+  /** As emit, but throws: nobody hears it then. @throws RangeError where the event is larger than the bus takes */
+  send(audiences: readonly Audience[], event: string, args: readonly unknown[]): void;
   /**
-   * As emit, and resolves to how many sockets there were; gateways that do not answer within 2 s are not counted.
+   * As send, and resolves to how many sockets there were; gateways that do not answer within 2 s are not counted.
    * @throws RangeError where the event is larger than the bus takes
    */
   deliver(audiences: readonly Audience[], event: string, args: readonly unknown[]): Promise<{ recipients: number }>;

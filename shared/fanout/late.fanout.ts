@@ -14,6 +14,7 @@ export function lateFanout(): Fanout & { use(fanout: Fanout): void } {
       used = fanout;
     },
     emit: (audiences, event, args) => used?.emit(audiences, event, args),
+    send: (audiences, event, args) => there().send(audiences, event, args),
     deliver: async (audiences, event, args) => there().deliver(audiences, event, args),
     status: async () => there().status(),
     close: async () => used?.close(),

@@ -30,11 +30,15 @@ export async function natsFanout({ connection, bus, prefix, log }: NatsFanoutOpt
     return rooms.includes(undefined) ? everybody : everybody.to(rooms as string[]);
   };
 
+  const send: Fanout['send'] = (audiences, event, args) => {
+    if (audiences.length > 0) target(audiences).emit(event, ...args);
+  };
+
   return {
+    send,
     emit(audiences, event, args) {
-      if (audiences.length === 0) return;
       try {
-        target(audiences).emit(event, ...args);
+        send(audiences, event, args);
       } catch (error) {
         log.warn({ err: error, event }, 'an event could not be handed on');
       }

@@ -204,6 +204,28 @@ describe.each(systems)('bounds of %s', (name, start) => {
     expect(grows.status).toBe(system.nats ? 413 : 200);
   });
 
+  test.each([
+    ['to a user', 'send_message', 'new_message', () => ({ to: cast.people.stranger.id })],
+    ['to everybody', 'send_message', 'new_message', () => ({})],
+    ['from an administrator', 'admin_broadcast', 'admin_announcement', () => ({})],
+  ])('a message %s is heard at every gateway or refused, also where it grows', async (_which, event, on, place) => {
+    const sockets = await Promise.all(system.socketioUrls.map((url) => connect(cast.people.stranger.token, url)));
+    const sender = await connect(cast.people.admin.token);
+    const heard = Promise.all(sockets.map((socket) => next(socket, on)));
+    // Numbers are longer when they are written out; a client would write them out itself.
+    const numbers = `[${Array(100_000).fill('9e20').join(',')}]`;
+    const refused = system.nats ? next(sender, 'exception') : undefined;
+    sender.io.engine.write(
+      `2["${event}",${JSON.stringify({ ...place(), message: 'grows' }).replace('"grows"', numbers)}]`,
+    );
+    if (refused) {
+      expect(await refused).toMatchObject({ event, code: 'PAYLOAD_TOO_LARGE' });
+      await sender.emitWithAck(event, { ...place(), message: 'after' });
+    }
+    for (const { message } of await heard)
+      expect(system.nats ? message : message.length).toBe(system.nats ? 'after' : 100_000);
+  });
+
   test('who stops reading is cut before much waits for it, and the others do not notice', async () => {
     const hits = await counting('unread_bytes');
     const room = cast.room();

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { roomsGuide } from '../../../shared/contracts/dialects/rooms-guide.ts';
 import { Failure } from '../../../shared/contracts/index.ts';
-import type { Audience } from '../../../shared/fanout/fanout.ts';
+import type { Audience, Fanout } from '../../../shared/fanout/fanout.ts';
 import type { Principal } from '../../../shared/runtime/principal.ts';
 import type { Dispatcher } from '../../core/dispatch.types.ts';
 import { InvalidPayload } from '../payload.ts';
@@ -52,7 +52,7 @@ const talking = ({ dispatcher, fanout }: DialectContext): Pick<Table, 'send_mess
       const audience: Audience = id === undefined ? { kind: 'everyone' } : { kind: 'user', id };
       const from = userOf(principal);
       const body = { id: randomUUID(), from, message, ...(id !== undefined && { to: id }), timestamp: now() };
-      fanout.emit([audience], 'new_message', [body]);
+      send(fanout, audience, 'new_message', body);
       return { body };
     },
   },
@@ -61,11 +61,20 @@ const talking = ({ dispatcher, fanout }: DialectContext): Pick<Table, 'send_mess
     act({ message }, { principal }) {
       if (!principal.roles.includes('admin')) throw new Failure('FORBIDDEN', 'Only administrators announce');
       const body = { message, from: userOf(principal), timestamp: now() };
-      fanout.emit([{ kind: 'everyone' }], 'admin_announcement', [body]);
+      send(fanout, { kind: 'everyone' }, 'admin_announcement', body);
       return { body };
     },
   },
 });
+
+/** @throws Failure PAYLOAD_TOO_LARGE where nobody hears it: numbers may be longer when they are written out */
+function send(fanout: Fanout, audience: Audience, event: string, body: unknown): void {
+  try {
+    fanout.send([audience], event, [body]);
+  } catch (error) {
+    throw error instanceof RangeError ? new Failure('PAYLOAD_TOO_LARGE') : error;
+  }
+}
 
 const asking = ({ dispatcher }: DialectContext): Pick<Table, 'get_online_users' | 'ping'> => ({
   get_online_users: {

@@ -154,6 +154,14 @@ export class NatsAdapter extends ClusterAdapterWithHeartbeat {
     this.#handle({ sequence: 0, message: { ...header, parts }, rooms: header.rooms });
   }
 
+  /** As `to(rooms).emit(…)`, to all servers or to none. @throws RangeError where the packet is larger than NATS takes */
+  emitWhole(rooms: readonly string[], event: string, args: readonly unknown[]): void {
+    const header = { id: this.#exchange.newId(), rooms, except: [] };
+    const parts = encodePacket({ type: 2, nsp: this.nsp.name, data: [event, ...args] });
+    if (!this.#exchange.send(header, parts)) throw new RangeError('the packet is larger than NATS takes');
+    if (!this.#recovery) this.#handle({ sequence: 0, message: { ...header, parts }, rooms });
+  }
+
   /** What every server of the cluster emits alike: the sockets get one of it, with recovery out of the log. */
   emitOnce(id: string, rooms: readonly string[], event: string, args: readonly unknown[]): void {
     const header = { id: this.#exchange.newId(), rooms, except: [] };
