@@ -205,6 +205,16 @@ describe.each(systems)('the server API over %s', (_name, start) => {
       });
     });
 
+    test('takes the parameters of the command as they are, or named as its payload', async () => {
+      const socket = await cast.registered(cast.people.user);
+      const listed = async (params: object) =>
+        (await socket.emitWithAck('client:action', { action: 'rooms.list', params })).result;
+      const expected = expect.objectContaining({ page: 2, itemsPerPage: 3 });
+      expect(await listed({ page: 2, itemsPerPage: 3 })).toEqual(expected);
+      expect(await listed({ payload: { page: 2, itemsPerPage: 3 } })).toEqual(expected);
+      expect(await listed({})).toMatchObject({ page: 1 });
+    });
+
     test('that answers nothing answers null', async () => {
       const socket = await cast.registered(cast.people.user);
       const { id } = await cast.stage.room();
@@ -224,6 +234,10 @@ describe.each(systems)('the server API over %s', (_name, start) => {
       [{ action: 'a.b.c' }, 'INVALID_ACTION_DATA'],
       [{ params: {} }, 'INVALID_ACTION_DATA'],
       [{ action: 'rooms.create', params: { payload: { name: 7 } } }, 'INVALID_REQUEST'],
+      [{ action: 'rooms.create', params: { name: 7 } }, 'INVALID_REQUEST'],
+      [{ action: 'rooms.list', params: { page: 1, colour: 'red' } }, 'INVALID_REQUEST'],
+      [{ action: 'rooms.send', params: { entity: 'a', message: 'b' } }, 'INVALID_ACTION_DATA'],
+      [{ action: 'rooms.list', params: { payload: {}, page: 1 } }, 'INVALID_ACTION_DATA'],
       [{ action: 'rooms.read', params: { entity: 'no-such-room' } }, 'NOT_FOUND'],
     ])('%j is refused', async (payload, code) => {
       const socket = await cast.registered(cast.people.user);

@@ -100,12 +100,18 @@ const talking = ({
     async act({ action, params }, { principal, requestId }) {
       const [module, command, ...rest] = action.split('.');
       if (!module || !command || rest.length > 0) throw new InvalidPayload('action: not <module>.<command>.');
-      const request = readEnvelope({ module, command, requestId, ...params }, { protocol: 'http' });
+      const request = readEnvelope({ module, command, requestId, ...namedParams(params) }, { protocol: 'http' });
       const result = await dispatcher.dispatch(request, principal, 'socketio');
       return { event: 'action:result', body: { success: true, requestId, result: result ?? null } };
     },
   },
 });
+
+/** Entity and payload, where the parameters are not the payload itself. */
+function namedParams(params: Record<string, unknown> = {}): { entity?: unknown; payload?: unknown } {
+  const named = Object.keys(params).length === 0 || Object.hasOwn(params, 'entity') || Object.hasOwn(params, 'payload');
+  return named ? params : { payload: params };
+}
 
 interface Stored {
   id: string;

@@ -6,6 +6,14 @@ import { anyObject, dialect, ofRoom, requestId, userId } from './dialect.ts';
 const joined = z.object({ success: z.literal(true), room: z.string() });
 const answered = { success: z.literal(true), requestId: z.string() };
 
+/** Of a command without an entity they are its payload; else they name both, and nothing beside. */
+const actionParams = z
+  .looseObject({ entity: z.union([z.string(), z.int()]).optional(), payload: anyObject.optional() })
+  .refine((params) => {
+    const named = ['entity', 'payload'].filter((key) => Object.hasOwn(params, key));
+    return named.length === 0 || named.length === Object.keys(params).length;
+  }, 'entity and payload take no key beside them');
+
 /** The server API: `register` first, then events, messages and actions; errors come on `error`. */
 export const serverApi = dialect({
   dialect: 'serverApi',
@@ -32,12 +40,11 @@ export const serverApi = dialect({
       answer: 'message:ack',
     },
     'client:action': {
-      summary: 'Run a command: `action` is `<module>.<command>`, `params` its entity and payload',
+      summary:
+        'Run a command: `action` is `<module>.<command>`, `params` its payload, or {entity, payload} where it has one of these keys',
       payload: z.strictObject({
         action: line(129),
-        params: z
-          .strictObject({ entity: z.union([z.string(), z.int()]).optional(), payload: anyObject.optional() })
-          .optional(),
+        params: actionParams.optional(),
         requestId: requestId.optional(),
       }),
       answer: 'action:result',
