@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import { reservedEvents } from '../../shared/contracts/push.contract.ts';
-import { assertEventName, bridgeAudiences } from './push.rules.ts';
+import { assertEventName, bridgeAudiences, dated } from './push.rules.ts';
 
 const room = (name: string) => ({ kind: 'room', name });
 const role = (name: string) => ({ kind: 'role', role: name });
@@ -37,6 +37,23 @@ describe('what is posted to the bridge', () => {
   test('is not for everyone where the rooms are none', () => {
     expect(() => bridgeAudiences({}, [])).toThrow(refused);
   });
+});
+
+describe('what is pushed', () => {
+  const now = '2026-01-01T00:00:00.000Z';
+  const said = { title: 'Soup', message: 'is ready', type: 'info' };
+
+  test('as system:notification has a time, its own or that of now', () => {
+    expect(dated('system:notification', said, now)).toEqual({ ...said, timestamp: now });
+    expect(dated('system:notification', { ...said, timestamp: 'then' }, now)).toEqual({ ...said, timestamp: 'then' });
+  });
+
+  test.each([
+    ['notification', said],
+    ['system:notification', 'text'],
+    ['system:notification', null],
+    ['system:notification', [1]],
+  ])('as %s %j stays as it is', (event, data) => expect(dated(event, data, now)).toBe(data));
 });
 
 describe('the name of an event', () => {

@@ -39,6 +39,12 @@ function ownerOf(payload: unknown): string | undefined {
   return String(own.data);
 }
 
+/** What is pushed; a `system:notification` says when it was sent, where its sender does not. */
+export function dated(event: string, data: unknown, now: string): unknown {
+  if (event !== 'system:notification' || typeof data !== 'object' || data === null || Array.isArray(data)) return data;
+  return { timestamp: now, ...data };
+}
+
 /** @throws Failure INVALID_REQUEST for a name that is reserved or too long */
 export function assertEventName(name: string): void {
   const parsed = eventName.safeParse(name);

@@ -4,7 +4,7 @@ import { pushContract } from '../../shared/contracts/push.contract.ts';
 import type { Audience, Fanout } from '../../shared/fanout/fanout.ts';
 import { implement } from '../../shared/runtime/implement.ts';
 import type { Log } from '../../shared/runtime/log.ts';
-import { assertEventName, bridgeAudiences } from './push.rules.ts';
+import { assertEventName, bridgeAudiences, dated } from './push.rules.ts';
 
 /** The push API and the bridge: this gateway answers them itself, as the sockets are anywhere in the cluster. */
 export function pushService(fanout: Fanout, log: Log): ServiceSchema[] {
@@ -14,15 +14,17 @@ export function pushService(fanout: Fanout, log: Log): ServiceSchema[] {
     });
     return { success: true as const, recipients, timestamp: new Date().toISOString() };
   };
+  const push = (audience: Audience, event: string, data: unknown) =>
+    reach([audience], event, dated(event, data, new Date().toISOString()));
 
   const handlers: Parameters<typeof implement<typeof pushContract>>[1] = {
     push: {
       async user({ payload: { userId, event, data } }) {
-        const { success, recipients, timestamp } = await reach([{ kind: 'user', id: String(userId) }], event, data);
+        const { success, recipients, timestamp } = await push({ kind: 'user', id: String(userId) }, event, data);
         return { success, delivered: recipients > 0, timestamp };
       },
-      broadcast: ({ payload: { event, data } }) => reach([{ kind: 'everyone' }], event, data),
-      room: ({ payload: { room, event, data } }) => reach([{ kind: 'room', name: room }], event, data),
+      broadcast: ({ payload: { event, data } }) => push({ kind: 'everyone' }, event, data),
+      room: ({ payload: { room, event, data } }) => push({ kind: 'room', name: room }, event, data),
       async status() {
         const { connections, rooms } = await fanout.status();
         const { rss, heapTotal, heapUsed, external } = process.memoryUsage();

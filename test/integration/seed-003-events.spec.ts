@@ -100,6 +100,14 @@ describe.each(systems)('the documented events over %s', (name, start) => {
     expect(others).toEqual([]);
   });
 
+  test('system:notification gets its time where the push has none', async () => {
+    const socket = await cast.connect(cast.people.user);
+    const heard = next(socket, 'system:notification');
+    const { timestamp: _, ...data } = documented('system:notification data');
+    await push('system:notification', { ...data, type: 'info' }, cast.people.user.id);
+    expect(await heard).toEqual({ ...shape('system:notification data'), type: 'info' });
+  });
+
   test('system:state_recovery_failed', async () => {
     const { token } = cast.people.user;
     const socket = cast.open(token, { auth: { token, pid: randomUUID(), offset: 'x' } });
