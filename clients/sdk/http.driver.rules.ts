@@ -24,6 +24,15 @@ export function bridgeHeaders(
   return jwt.test(token) ? { authorization: `Bearer ${token}` } : { 'x-api-key': token };
 }
 
+/** One line that says what is not set and what follows; undefined where everything is. */
+export function unsetWarning(set: { url: string | undefined; token: string | undefined }, url: string) {
+  const unset = [
+    ...(set.url === undefined ? [`TRIGATE_URL is not set, so Trigate is looked for at ${url}`] : []),
+    ...(set.token ? [] : ['TRIGATE_TOKEN is not set, so POST /<eventName> needs an X-API-Key or bearer of its own']),
+  ];
+  return unset.length === 0 ? undefined : `HttpDriver: ${unset.join('; ')}`;
+}
+
 /** What Trigate is sent of a request's headers. `target` and `address` are those of Trigate and of the caller. */
 export function forwardedHeaders(headers: Headers, target: URL, address: string): Record<string, string | string[]> {
   const named = String(headers.connection ?? '')

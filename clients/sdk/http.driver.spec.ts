@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { createServer, request as httpRequest, type IncomingHttpHeaders, type Server } from 'node:http';
 import { type AddressInfo, connect } from 'node:net';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
 import { type SocketioServer, startSocketio } from '../../test/servers/socketio.ts';
 import { HttpDriver as BrowserHttpDriver } from './http.driver.browser.ts';
 import { HttpDriver } from './http.driver.ts';
@@ -86,7 +86,8 @@ describe('a request', () => {
     behind.closeAllConnections();
     await new Promise((resolve) => behind.close(resolve));
     const response = await fetch(`${url}/db-change`, { method: 'POST' });
-    expect([response.status, await response.json()]).toMatchObject([503, { success: false, code: 'UNAVAILABLE' }]);
+    const error = expect.stringContaining('TRIGATE_URL');
+    expect([response.status, await response.json()]).toEqual([503, { success: false, code: 'UNAVAILABLE', error }]);
   });
 });
 
@@ -95,7 +96,7 @@ describe('a WebSocket', () => {
   beforeEach(async () => {
     await driver.close();
     io = await startSocketio();
-    await startDriver({ url: 'http://127.0.0.1:1', socketioUrl: io.url });
+    await startDriver({ url: 'http://127.0.0.1:1', socketioUrl: io.url, token: 'tg_key' });
   });
   afterEach(() => io.close());
 
@@ -131,8 +132,23 @@ describe('a WebSocket', () => {
 });
 
 test('a port that is taken rejects', async () => {
-  const second = new HttpDriver({ url: 'http://127.0.0.1:1' });
+  const second = new HttpDriver({ url: 'http://127.0.0.1:1', token: 'tg_key' });
   await expect(second.listen(Number(new URL(url).port))).rejects.toThrow('EADDRINUSE');
+});
+
+test('a driver that nobody told where Trigate is, or who it acts as, says so in one line', () => {
+  const warn = jest.spyOn(console, 'warn').mockImplementation(() => {});
+  try {
+    new HttpDriver();
+    new HttpDriver({ url: 'http://127.0.0.1:1' });
+    new HttpDriver({ url: 'http://127.0.0.1:1', token: 'tg_key' });
+    expect(warn.mock.calls).toEqual([
+      [expect.stringMatching(/^HttpDriver: TRIGATE_URL is not set.*127\.0\.0\.1:3000; TRIGATE_TOKEN is not set.*$/)],
+      [expect.stringMatching(/^HttpDriver: TRIGATE_TOKEN is not set.*$/)],
+    ]);
+  } finally {
+    warn.mockRestore();
+  }
 });
 
 test('an address that is none is refused', () => {

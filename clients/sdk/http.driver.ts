@@ -1,10 +1,11 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { bridgeHeaders } from './http.driver.rules.ts';
+import { bridgeHeaders, unsetWarning } from './http.driver.rules.ts';
 import type { HttpDriverOptions } from './http.driver.types.ts';
 import { createUpstream, forward, forwardUpgrade, type Upstream } from './http.proxy.ts';
 
+const defaultUrl = 'http://127.0.0.1:3000';
 const socketioPath = /^\/socket\.io(\/|\?|$)/;
 
 /**
@@ -15,13 +16,16 @@ export class HttpDriver {
   private readonly server: Server;
   private readonly upgraded = new Set<Duplex>();
 
-  /** @throws Error where an address is no http(s) URL */
+  /** Warns of what nobody has set. @throws Error where an address is no http(s) URL */
   constructor(options: HttpDriverOptions = {}) {
     const { TRIGATE_URL, TRIGATE_SOCKETIO_URL, TRIGATE_TOKEN } = process.env;
-    const upstream = createUpstream(options.url ?? TRIGATE_URL ?? 'http://127.0.0.1:3000');
+    const url = options.url ?? TRIGATE_URL;
+    const upstream = createUpstream(url ?? defaultUrl);
     const socketioUrl = options.socketioUrl ?? TRIGATE_SOCKETIO_URL;
     const socketio = socketioUrl === undefined ? upstream : createUpstream(socketioUrl);
     const token = options.token ?? TRIGATE_TOKEN;
+    const warning = unsetWarning({ url, token }, defaultUrl);
+    if (warning !== undefined) console.warn(warning);
     const upstreamOf = ({ url = '' }: IncomingMessage): Upstream => (socketioPath.test(url) ? socketio : upstream);
     this.server = createServer({ requestTimeout: 30_000, headersTimeout: 10_000 });
     this.server.on('request', (request: IncomingMessage, response: ServerResponse) => {

@@ -60,7 +60,7 @@ export function forward(
     response.writeHead(answer.statusCode as number, answeredHeaders(answer.headers));
     pipeline(answer, response, nothing);
   });
-  sent.on('error', () => refuse(response, 503, 'UNAVAILABLE', 'Trigate does not answer'));
+  sent.on('error', () => refuse(response, 503, 'UNAVAILABLE', 'Trigate does not answer where TRIGATE_URL has it'));
   response.once('close', () => sent.destroy());
   // Not pipeline: Trigate may answer before it has read all, and then the answer counts.
   request.pipe(sent);
