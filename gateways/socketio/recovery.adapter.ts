@@ -5,6 +5,8 @@ import { PacketLog } from './packet.log.ts';
 
 /** Within which a session can be recovered. */
 export const recoveryMs = 120_000;
+/** Within which a connection that is gone is found to be: a ping of Engine.IO, and the time for its answer. */
+const unnoticedMs = 25_000 + 20_000;
 const maxPackets = 50_000;
 const maxBytes = 64 * 1_048_576;
 const maxSessions = 10_000;
@@ -33,7 +35,7 @@ const eventType = 2;
 export class RecoveryAdapter extends Adapter {
   /** Offsets of another run of the process mean nothing to this one. */
   readonly #run = randomUUID().slice(0, 8);
-  readonly #log = new PacketLog({ age: recoveryMs, packets: maxPackets, bytes: maxBytes });
+  readonly #log = new PacketLog({ age: recoveryMs + unnoticedMs, packets: maxPackets, bytes: maxBytes });
   /** By their secret ids, in the order in which they ended. */
   readonly #sessions = new Map<string, Kept>();
   /** Sockets that are connected, by their secret ids. */

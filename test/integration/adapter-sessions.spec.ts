@@ -1,4 +1,5 @@
-import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals';
+import { recoveryMs } from '../../gateways/socketio/recovery.adapter.ts';
 import type { NatsAdapter } from '../../shared/fanout/adapter/index.ts';
 import { Wanderer } from '../chaos/recovery.client.ts';
 import { type NatsServer, startNats } from '../servers/nats.ts';
@@ -226,6 +227,31 @@ test('a client that heard nothing for longer than the log lasts still recovers, 
   await client.connect(one.url);
   expect({ recoveries: client.recoveries, lives: client.lives.length }).toEqual({ recoveries: 1, lives: 2 });
 }, 90_000);
+
+test('a session comes back after 119 s, and not after 121 s, where two minutes are allowed', async () => {
+  const [one, two] = await startTwo({}, { maxDisconnectionDuration: recoveryMs });
+  for (const [seconds, recoveries] of [
+    [119, 1],
+    [121, 0],
+  ] as const) {
+    await client.connect(one.url);
+    one.io.emit('n', 1);
+    await until(() => client.life?.numbers.at(-1) === 1, 'it has an offset');
+    const { sid, recoveries: before } = client;
+    client.breakOff();
+    await gone(one, sid);
+    const { now } = Date;
+    const clock = jest.spyOn(Date, 'now').mockImplementation(() => now() + seconds * 1_000);
+    try {
+      await client.connect(two.url);
+    } finally {
+      clock.mockRestore();
+    }
+    expect(client.recoveries - before).toBe(recoveries);
+    client.breakOff();
+    await gone(two, client.sid);
+  }
+});
 
 test('a session that missed more than may be sent at once is a new one', async () => {
   const [one, two] = await startTwo({ adapter: { recovery: { storage: 'memory', maxMissedBytes: 20_000 } } });
