@@ -9,6 +9,7 @@ import type { Collections, Stored } from '../../shared/store/collection.ts';
 import { openFiles } from '../../shared/store/file.collections.ts';
 import { openMongo } from '../../shared/store/mongo.collections.ts';
 import { startMongo } from '../servers/mongodb.ts';
+import { patiently } from './patiently.ts';
 
 const child = join(import.meta.dirname, 'store-crash.child.ts');
 const RECORDS = 500;
@@ -20,7 +21,7 @@ test('every record the file store acknowledged is there after its process was ki
     acknowledged.push(...(await killedAfter(randomCount(), 'files', directory)));
     // A kill rarely hits the middle of a line; every other round is made to look as if it had.
     if (round % 2 === 1) await appendFile(join(directory, 'records.db'), '{"_id":"torn","text":"torn');
-    expect(await missing(openFiles(directory, { warn: () => {} }), acknowledged)).toEqual([]);
+    expect(await missing(() => openFiles(directory, { warn: () => {} }), acknowledged)).toEqual([]);
   }
   await rm(directory, { recursive: true });
 }, 60_000);
@@ -31,7 +32,7 @@ test('every record MongoDB acknowledged is there after the client was killed', a
     const acknowledged: string[] = [];
     for (let round = 0; round < 3; round++)
       acknowledged.push(...(await killedAfter(randomCount(), 'mongo', server.url)));
-    expect(await missing(openMongo(server.url), acknowledged)).toEqual([]);
+    expect(await missing(() => openMongo(server.url), acknowledged)).toEqual([]);
   } finally {
     await server.stop();
   }
@@ -40,13 +41,13 @@ test('every record MongoDB acknowledged is there after the client was killed', a
 const randomCount = () => 1 + Math.floor(Math.random() * (RECORDS - 1));
 
 /** Those of the ids that a store opened now does not have. */
-async function missing(opening: Promise<Collections>, ids: readonly string[]): Promise<string[]> {
-  const stores = await opening;
+async function missing(open: () => Promise<Collections>, ids: readonly string[]): Promise<string[]> {
+  const stores = await patiently(open);
   const spec = { name: 'records', sortable: [], unique: ['text'] } as const;
-  const records = await stores.collection<Stored & { text: string }>(spec);
+  const records = await patiently(() => stores.collection<Stored & { text: string }>(spec));
   const gone: string[] = [];
   // One after the other: all at once would wait for a connection longer than a store does.
-  for (const id of ids) if ((await records.get(id)) === null) gone.push(id);
+  for (const id of ids) if ((await patiently(() => records.get(id))) === null) gone.push(id);
   await stores.close();
   return gone;
 }

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { type Running, start } from '../servers/process.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
-const startMs = 20_000;
+const startMs = 40_000;
 
 /** A process of the product as an operator runs it; it can be killed and started again as it was. */
 export interface ProductProcess {
