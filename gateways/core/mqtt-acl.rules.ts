@@ -48,6 +48,9 @@ export function maySubscribe(principal: Principal, filter: string, rules: MqttRu
   return domain !== undefined && mayHearDomain(principal, domain, rules);
 }
 
+/** Whether roles decide who may subscribe to a filter: they do for events, and for nothing else. */
+export const dependsOnRoles = (filter: string, { base }: MqttRules): boolean => domainOf(filter, base) !== undefined;
+
 /** Whether one event is for a principal; administrators hear every one that clients hear at all. */
 export function mayHear(principal: Principal, { hearers, body }: EventEnvelope, anonymous: AnonymousMode): boolean {
   if (hearers.kind === 'services') return false;
