@@ -4,6 +4,7 @@ import { Failure } from '../../shared/contracts/index.ts';
 import type { Bus } from '../../shared/fanout/bus.ts';
 import { memoryBus } from '../../shared/fanout/memory.bus.ts';
 import { keyring } from '../../shared/runtime/keyring.ts';
+import { silentLog } from '../../shared/runtime/log.ts';
 import { type AuthenticatorDeps, createAuthenticator } from './authenticator.ts';
 
 const secret = 'a secret of more than sixteen characters';
@@ -21,6 +22,7 @@ const authenticator = (config: Partial<AuthenticatorDeps['config']> = {}, checkE
     config: { authStrategy: 'jwt', authUsers: 'local', ...config } as AuthenticatorDeps['config'],
     keyring: keyring({ secret }),
     bus,
+    log: silentLog,
     ...(checkEveryMs !== undefined && { checkEveryMs }),
     call: ((name: string, { entity }: { entity: string }) => {
       asked.push(`${name} ${entity}`);
@@ -101,9 +103,21 @@ describe('a token of a user of ours', () => {
     const principal = await gate.bearer(token({ sub: 'ann', tokenVersion: 3 }));
     gate.holds(() => [principal]);
     const revoked = new Promise<string>((resolve) => gate.onRevoked(resolve));
-    answer = async () => ({ users: [{ id: 'ann', tokenVersion: 4 }] });
+    answer = async () => ({ users: [{ ...ann, tokenVersion: 4 }] });
     expect(await revoked).toBe('ann');
     expect(gate.wasRevoked(principal)).toBe(true);
+  });
+
+  test('of an open session whose user has another role is looked at again, though no notice told of the change', async () => {
+    const gate = await authenticator({}, 20);
+    const bearer = token({ sub: 'ann', tokenVersion: 3 });
+    const principal = await gate.bearer(bearer);
+    gate.holds(() => [principal]);
+    const promoted = { ...ann, roles: ['admin', 'user'] };
+    const changed = new Promise<string>((resolve) => gate.onChanged(resolve));
+    answer = async () => ({ ...promoted, users: [promoted] });
+    expect(await changed).toBe('ann');
+    expect(await gate.bearer(bearer)).toMatchObject({ roles: ['admin', 'user'] });
   });
 
   test('is refused when it expires, though it was known', async () => {

@@ -4,12 +4,14 @@ import { type Call, Failure } from '../../shared/contracts/index.ts';
 import type { Bus } from '../../shared/fanout/bus.ts';
 import type { Config } from '../../shared/runtime/config.ts';
 import type { Claims, Keyring } from '../../shared/runtime/keyring.ts';
+import type { Log } from '../../shared/runtime/log.ts';
 import { anonymous, type Principal } from '../../shared/runtime/principal.ts';
 import { Changes } from './changes.ts';
 import type { Authenticator, KeyPrincipal } from './dispatch.types.ts';
 import { externalPrincipal } from './external-principal.ts';
-import { introspector } from './introspection.ts';
-import { Revocation } from './revocation.ts';
+import { introspection } from './introspection.ts';
+import { IntrospectionWatch } from './introspection.watch.ts';
+import { type Account, Revocation } from './revocation.ts';
 
 /** Milliseconds a user or key is believed without asking again; a change is told at once by a notice. */
 const grantLifetimeMs = 10_000;
@@ -36,6 +38,7 @@ export interface AuthenticatorDeps {
   keyring: Keyring;
   bus: Bus;
   call: Call;
+  log: Log;
   /** Milliseconds between checks of every open session, 30,000. */
   checkEveryMs?: number;
 }
@@ -61,17 +64,23 @@ export async function createAuthenticator(deps: AuthenticatorDeps): Promise<Auth
   const changes = new Changes();
   const changeHandlers: ((userId: string) => void)[] = [];
   const revocation = new Revocation({
-    versionsOf: (ids) => askVersions(deps.call, ids),
+    accountsOf: (ids) => askAccounts(deps.call, ids),
+    changed(userId) {
+      forget(userId);
+      changed(userId);
+    },
     ...(deps.checkEveryMs !== undefined && { checkEveryMs: deps.checkEveryMs }),
   });
-  const introspect = config.authIntrospectionUrl ? introspector(config.authIntrospectionUrl) : undefined;
+  const introspect =
+    config.authStrategy === 'introspection' && config.authIntrospectionUrl
+      ? vouchedFor(config.authIntrospectionUrl, deps.log)
+      : undefined;
 
   await bus.listen('users.changed', (data) => {
     const { id, revoked } = data as { id: string; revoked: boolean };
-    changes.note(id);
-    grants.delete(id);
+    forget(id);
     if (revoked) revocation.revoke(id);
-    else for (const handler of changeHandlers) handler(id);
+    else changed(id);
   });
   await bus.listen('api-keys.changed', (data) => {
     const { keyHash } = data as { keyHash: string };
@@ -84,6 +93,28 @@ export async function createAuthenticator(deps: AuthenticatorDeps): Promise<Auth
     keys.clear();
     revocation.check();
   });
+
+  function forget(userId: string): void {
+    changes.note(userId);
+    grants.delete(userId);
+  }
+
+  function changed(userId: string): void {
+    for (const handler of changeHandlers) handler(userId);
+  }
+
+  /** Who came with a token that another backend vouches for is asked about again while it has a session. */
+  function vouchedFor(url: string, log: Log): (token: string) => Promise<Principal> {
+    const { bearer, again } = introspection(url);
+    const watch = new IntrospectionWatch({
+      again,
+      held: () => revocation.open(),
+      ended: (userId, which) => revocation.end(userId, which),
+      changed,
+      log,
+    });
+    return async (token) => watch.issued(await bearer(token), token);
+  }
 
   /** An answer that was on its way while its subject changed is asked for again, and kept by nobody. */
   async function current<T extends object>(id: string, ask: () => Promise<T>, kept: LRUCache<string, T>): Promise<T> {
@@ -125,7 +156,7 @@ export async function createAuthenticator(deps: AuthenticatorDeps): Promise<Auth
   return {
     async bearer(token) {
       if (config.authStrategy === 'none') return development;
-      return introspect && config.authStrategy === 'introspection' ? introspect(token) : jwtPrincipal(token);
+      return introspect ? introspect(token) : jwtPrincipal(token);
     },
     async current(user) {
       if (config.authStrategy !== 'jwt' || config.authUsers === 'external') return user;
@@ -164,9 +195,9 @@ async function askGrant(call: Call, userId: string): Promise<Grant> {
   }
 }
 
-async function askVersions(call: Call, ids: string[]): Promise<ReadonlyMap<string, number>> {
+async function askAccounts(call: Call, ids: string[]): Promise<ReadonlyMap<string, Account>> {
   const { users } = await call('users.versions', { payload: { ids } });
-  return new Map(users.map(({ id, tokenVersion }) => [id, tokenVersion]));
+  return new Map(users.map((user) => [user.id, user]));
 }
 
 async function askKey(call: Call, hash: string): Promise<KeyPrincipal> {

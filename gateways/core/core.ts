@@ -41,7 +41,7 @@ export async function gatewayCore(deps: CoreDeps): Promise<GatewayCore> {
   const document = openapi([...contracts, ...httpContracts], { version: release.version });
   for (const schema of systemService(broker, () => document, log)) broker.createService(schema);
   const callAs = internalCalls(broker, contracts);
-  const authenticator = await createAuthenticator({ config, keyring, bus, call: callAs() });
+  const authenticator = await createAuthenticator({ config, keyring, bus, call: callAs(), log });
   return {
     dispatcher: createDispatcher({ contracts, broker, metrics, log }),
     authenticator,

@@ -25,6 +25,9 @@ export interface KeyPrincipal extends Principal {
   readonly requireSignature: boolean;
 }
 
+/** Told of a user whose sessions must end: those of the principals for which `which` holds. */
+export type RevokedHandler = (userId: string, which: (principal: Principal) => boolean) => void;
+
 /** Turns what a client presents into a principal. */
 export interface Authenticator {
   /** @throws Failure UNAUTHORIZED for a bad, expired or revoked token, UNAVAILABLE when that cannot be known. */
@@ -38,8 +41,8 @@ export interface Authenticator {
   apiKey(key: string): Promise<KeyPrincipal>;
   /** Who presents nothing: anonymous, or, where AUTH_STRATEGY is none, an administrator. */
   nobody(): Principal;
-  /** Calls back when a principal that was let in must end: logged out, changed, deleted. */
-  onRevoked(handler: (userId: string) => void): void;
+  /** Calls back when principals that were let in must end: logged out, changed, deleted. */
+  onRevoked(handler: RevokedHandler): void;
   /** Calls back when a user that may stay has other roles, or another name or address, now. */
   onChanged(handler: (userId: string) => void): void;
   /** Where the principals of open sessions are found, as `bearer` gave them: they are checked again now and then. */

@@ -1,7 +1,7 @@
 import { createServer, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
-import { introspector } from './introspection.ts';
+import { introspection } from './introspection.ts';
 
 let server: Server;
 let url: string;
@@ -28,7 +28,7 @@ afterEach(async () => {
 describe('introspection', () => {
   test('asks with POST {token}, and believes a good answer for a while', async () => {
     answer = json({ active: true, sub: 7, roles: ['admin'] });
-    const ask = introspector(url);
+    const { bearer: ask } = introspection(url);
     expect(await ask('t')).toMatchObject({ id: '7', roles: ['admin', 'user'] });
     await ask('t');
     expect(seen).toEqual(['POST {"token":"t"}']);
@@ -36,13 +36,13 @@ describe('introspection', () => {
 
   test('asks once for all who come with the same token at the same time', async () => {
     answer = json({ active: true, sub: 7 });
-    const ask = introspector(url);
+    const { bearer: ask } = introspection(url);
     await Promise.all([ask('t'), ask('t'), ask('t')]);
     expect(seen).toHaveLength(1);
   });
 
   test('does not believe a bad answer for longer than the question', async () => {
-    const ask = introspector(url);
+    const { bearer: ask } = introspection(url);
     answer = json({ active: false, sub: '7' });
     await expect(ask('t')).rejects.toMatchObject({ type: 'UNAUTHORIZED' });
     answer = json({ active: true, userId: '7' });
@@ -62,7 +62,7 @@ describe('introspection', () => {
     ],
   ])('refuses %s', async (_what, reply) => {
     answer = reply;
-    await expect(introspector(url)('t')).rejects.toMatchObject({ type: 'UNAUTHORIZED' });
+    await expect(introspection(url).bearer('t')).rejects.toMatchObject({ type: 'UNAUTHORIZED' });
     expect(seen).toHaveLength(1);
   });
 
@@ -78,14 +78,14 @@ describe('introspection', () => {
       };
       more();
     };
-    await expect(introspector(url)('t')).rejects.toMatchObject({ type: 'UNAUTHORIZED' });
+    await expect(introspection(url).bearer('t')).rejects.toMatchObject({ type: 'UNAUTHORIZED' });
     expect(written).toBeLessThan(20_000_000);
   });
 
   test('refuses after 2 s where no answer comes', async () => {
     answer = () => undefined;
     const started = performance.now();
-    await expect(introspector(url)('t')).rejects.toMatchObject({ type: 'UNAUTHORIZED' });
+    await expect(introspection(url).bearer('t')).rejects.toMatchObject({ type: 'UNAUTHORIZED' });
     expect(performance.now() - started).toBeLessThan(3_000);
   });
 });

@@ -4,11 +4,15 @@ import { Revocation } from './revocation.ts';
 
 const user = (id: string): Principal => ({ kind: 'user', id, username: id, email: null, roles: ['user'] });
 let asked: string[][];
+/** Of users that are otherwise as `user` makes them. */
 let versions: Map<string, number>;
 /** Thrown by the next calls. */
 let failures: number;
 let revocation: Revocation;
 let revoked: string[];
+/** What of a user differs now. */
+let now: Map<string, Partial<Principal>>;
+let changed: string[];
 
 beforeEach(() => {
   jest.useFakeTimers();
@@ -16,12 +20,16 @@ beforeEach(() => {
   versions = new Map();
   failures = 0;
   revoked = [];
+  now = new Map();
+  changed = [];
   revocation = new Revocation({
-    async versionsOf(ids) {
+    async accountsOf(ids) {
       asked.push(ids);
       if (failures-- > 0) throw new Error('nobody is there');
-      return new Map([...versions].filter(([id]) => ids.includes(id)));
+      const there = [...versions].filter(([id]) => ids.includes(id));
+      return new Map(there.map(([id, tokenVersion]) => [id, { ...user(id), ...now.get(id), tokenVersion }]));
     },
+    changed: (id) => changed.push(id),
   });
   revocation.onRevoked((id) => revoked.push(id));
 });
@@ -58,6 +66,20 @@ test('whoever was let in without a token version is not asked about', async () =
   revocation.check();
   await settle();
   expect(asked).toEqual([]);
+});
+
+test('a check finds who has other roles or another name, though no notice told', async () => {
+  const held = ['ann', 'bob', 'cid'].map((id) => revocation.issued(user(id), 1));
+  for (const { id } of held) versions.set(id, 1);
+  now.set('bob', { roles: ['admin', 'user'] }).set('cid', { username: 'Cid' });
+  revocation.holds(() => held);
+  revocation.check();
+  await settle();
+  expect([changed, revoked]).toEqual([['bob', 'cid'], []]);
+  held.splice(1, 1, revocation.issued({ ...user('bob'), ...now.get('bob') }, 1));
+  revocation.check();
+  await settle();
+  expect(changed).toEqual(['bob', 'cid', 'cid']);
 });
 
 test('a check is tried again while nobody answers, and ends nobody meanwhile', async () => {

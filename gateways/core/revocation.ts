@@ -1,5 +1,6 @@
 import type { Principal } from '../../shared/runtime/principal.ts';
 import { Changes } from './changes.ts';
+import type { RevokedHandler } from './dispatch.types.ts';
 
 /** Users asked after in one call, and calls that run at a time: one. */
 const perCall = 200;
@@ -8,9 +9,16 @@ const defaultCheckEveryMs = 30_000;
 const maxAttempts = 30;
 const maxPauseMs = 2_000;
 
+/** A user as it is now. */
+export interface Account extends Pick<Principal, 'username' | 'email' | 'roles'> {
+  tokenVersion: number;
+}
+
 export interface RevocationDeps {
-  /** The token version of each of these users who may log in. */
-  versionsOf(userIds: string[]): Promise<ReadonlyMap<string, number>>;
+  /** Each of these users who may log in. */
+  accountsOf(userIds: string[]): Promise<ReadonlyMap<string, Account>>;
+  /** A user of an open session has other roles, or another name or address, and no notice told. */
+  changed(userId: string): void;
   checkEveryMs?: number;
 }
 
@@ -19,15 +27,23 @@ interface Issued {
   mark: number;
 }
 
+/** The sessions of a user. */
+interface Held {
+  /** The oldest. */
+  tokenVersion: number;
+  /** As which they were let in. */
+  shown: Set<string>;
+}
+
 /**
- * Who was let in with a token and must end when it does. Notices tell that at once; as a notice can be lost, the
- * sessions of this process are checked again, in batches, after every gap of the bus and every half minute.
+ * Who was let in with a token and must end when it does. Notices tell that at once, as they tell of
+ * other roles; as a notice can be lost, the sessions of this process are checked again, in batches, after every gap of the bus and every half minute.
  */
 export class Revocation {
   readonly #deps: RevocationDeps;
   readonly #revoked = new Changes();
   readonly #issued = new WeakMap<Principal, Issued>();
-  readonly #handlers: ((userId: string) => void)[] = [];
+  readonly #handlers: RevokedHandler[] = [];
   readonly #holders: (() => Iterable<Principal>)[] = [];
   #checking = false;
   #again = false;
@@ -37,7 +53,7 @@ export class Revocation {
     setInterval(() => this.check(), deps.checkEveryMs ?? defaultCheckEveryMs).unref();
   }
 
-  onRevoked(handler: (userId: string) => void): void {
+  onRevoked(handler: RevokedHandler): void {
     this.#handlers.push(handler);
   }
 
@@ -58,7 +74,17 @@ export class Revocation {
 
   revoke(userId: string): void {
     this.#revoked.note(userId);
-    for (const handler of this.#handlers) handler(userId);
+    this.end(userId, () => true);
+  }
+
+  /** Ends sessions of a user whose others may stay. */
+  end(userId: string, which: (principal: Principal) => boolean): void {
+    for (const handler of this.#handlers) handler(userId, which);
+  }
+
+  /** Of every session that is open. */
+  *open(): Iterable<Principal> {
+    for (const holder of this.#holders) yield* holder();
   }
 
   /** Looks after every session that is open now; at once where no check runs, else after that one. */
@@ -82,34 +108,37 @@ export class Revocation {
     }
   }
 
-  /** The oldest token version among the sessions of each user. */
-  #held(): Map<string, number> {
-    const held = new Map<string, number>();
-    for (const holder of this.#holders) {
-      for (const principal of holder()) {
-        const issued = this.#issued.get(principal);
-        if (!issued) continue;
-        held.set(principal.id, Math.min(issued.tokenVersion, held.get(principal.id) ?? Number.POSITIVE_INFINITY));
-      }
+  /** By user. */
+  #held(): Map<string, Held> {
+    const held = new Map<string, Held>();
+    for (const principal of this.open()) {
+      const issued = this.#issued.get(principal);
+      if (!issued) continue;
+      const { tokenVersion, shown } = held.get(principal.id) ?? { tokenVersion: issued.tokenVersion, shown: new Set() };
+      held.set(principal.id, {
+        tokenVersion: Math.min(issued.tokenVersion, tokenVersion),
+        shown: shown.add(shownOf(principal)),
+      });
     }
     return held;
   }
 
-  async #checkBatch(ids: string[], held: ReadonlyMap<string, number>): Promise<void> {
-    const versions = await this.#ask(ids);
-    if (!versions) return;
+  async #checkBatch(ids: string[], held: ReadonlyMap<string, Held>): Promise<void> {
+    const accounts = await this.#ask(ids);
+    if (!accounts) return;
     for (const id of ids) {
+      const [account, { tokenVersion, shown }] = [accounts.get(id), held.get(id) as Held];
       // A session may be of a newer token than the answer knows of: versions only grow.
-      const ended = (held.get(id) ?? 0) < (versions.get(id) ?? Number.POSITIVE_INFINITY);
-      if (ended) this.revoke(id);
+      if (!account || tokenVersion < account.tokenVersion) this.revoke(id);
+      else if (shown.size > 1 || !shown.has(shownOf(account))) this.#deps.changed(id);
     }
   }
 
   /** Tried again for a while: after a gap the services may not be found yet. Undefined where nobody answers. */
-  async #ask(ids: string[]): Promise<ReadonlyMap<string, number> | undefined> {
+  async #ask(ids: string[]): Promise<ReadonlyMap<string, Account> | undefined> {
     for (let attempt = 1; attempt <= maxAttempts; attempt += 1) {
       try {
-        return await this.#deps.versionsOf(ids);
+        return await this.#deps.accountsOf(ids);
       } catch {
         await pause(Math.min(100 * attempt, maxPauseMs));
       }
@@ -117,6 +146,10 @@ export class Revocation {
     return undefined;
   }
 }
+
+/** What a change of a user shows in. */
+export const shownOf = ({ username, email, roles }: Pick<Principal, 'username' | 'email' | 'roles'>): string =>
+  JSON.stringify([username, email, roles]);
 
 const pause = (ms: number): Promise<void> =>
   new Promise((resolve) => {

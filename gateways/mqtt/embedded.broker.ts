@@ -4,13 +4,15 @@ import type { Log } from '../../shared/runtime/log.ts';
 import type { Principal } from '../../shared/runtime/principal.ts';
 import { clientAddress } from '../core/address.ts';
 import type { Authenticator } from '../core/dispatch.types.ts';
+import { keepTrying } from '../core/keep.trying.ts';
 import type { Limit } from '../core/limits.ts';
 import { type AnonymousMode, type MqttRules, mayHear, requestTopic } from '../core/mqtt-acl.rules.ts';
 import type { BrokerClient, Incoming, Outgoing, QoS, RequestHandler } from './broker.ts';
 import { Addressed } from './embedded/addressed.ts';
 import { Delivery } from './embedded/delivery.ts';
-import { hooks } from './embedded/hooks.ts';
+import { type HookDeps, hooks } from './embedded/hooks.ts';
 import { type Listeners, listen } from './embedded/listeners.ts';
+import type { Login } from './embedded/login.ts';
 import { SessionPersistence } from './embedded/persistence.ts';
 import { type Connection, defaultBounds, type SessionBounds } from './embedded/session.ts';
 import { Sessions } from './embedded/sessions.ts';
@@ -65,7 +67,7 @@ class Embedded implements EmbeddedBroker {
   readonly #connections = new WeakMap<Client, Connection>();
   readonly #live = new Set<Connection>();
   /** One for each login whose bearer is being checked. */
-  readonly #revokedMeanwhile = new Set<Set<string>>();
+  readonly #revokedMeanwhile = new Set<Set<(principal: Principal) => boolean>>();
   readonly #running = new Running();
   readonly #aedes: Aedes;
   readonly #delivery: Delivery;
@@ -90,9 +92,10 @@ class Embedded implements EmbeddedBroker {
     this.#aedes.on('clientError', (client, error) => {
       options.log.debug({ clientId: client.id, reason: error.message }, 'MQTT client failed');
     });
-    options.authenticator.onRevoked((userId) => {
-      for (const users of this.#revokedMeanwhile) users.add(userId);
-      this.#endAll(({ principal }) => principal.id === userId);
+    options.authenticator.onRevoked((userId, which) => {
+      const isRevoked = (principal: Principal) => principal.id === userId && which(principal);
+      for (const revoked of this.#revokedMeanwhile) revoked.add(isRevoked);
+      this.#endAll(({ principal }) => isRevoked(principal));
     });
     options.authenticator.onChanged((userId) => this.#refresh(userId));
     options.authenticator.holds(() => [...this.#live].map(({ principal }) => principal));
@@ -212,16 +215,20 @@ class Embedded implements EmbeddedBroker {
 
   /** From now on its sessions hear, and its requests may, what the user may now; those that are kept for it too. */
   #refresh(userId: string): void {
-    const bearer = (token: string) => this.#options.authenticator.bearer(token);
+    const { authenticator, log } = this.#options;
+    const refresh = (login: Login) => login.refresh((token) => authenticator.bearer(token));
     for (const { principal, logins } of this.#sessions.all()) {
-      if (principal.id === userId) for (const login of logins) void login.refresh(bearer);
+      if (principal.id === userId) for (const login of logins) void keepTrying(() => refresh(login), userId, log);
     }
   }
 
-  #watchRevoked(): { users: ReadonlySet<string>; stop(): void } {
-    const users = new Set<string>();
-    this.#revokedMeanwhile.add(users);
-    return { users, stop: () => this.#revokedMeanwhile.delete(users) };
+  #watchRevoked(): ReturnType<HookDeps['watchRevoked']> {
+    const revoked = new Set<(principal: Principal) => boolean>();
+    this.#revokedMeanwhile.add(revoked);
+    return {
+      has: (principal) => [...revoked].some((isRevoked) => isRevoked(principal)),
+      stop: () => this.#revokedMeanwhile.delete(revoked),
+    };
   }
 
   #sweep(now: number): void {

@@ -4,7 +4,6 @@ import { type Audience, socketRoom } from '../../shared/fanout/fanout.ts';
 import { type PresenceSeen, type PresentUser, presenceTopics as topics } from '../../shared/fanout/presence.notices.ts';
 import type { Config } from '../../shared/runtime/config.ts';
 import type { Principal } from '../../shared/runtime/principal.ts';
-import type { Authenticator } from '../core/dispatch.types.ts';
 import { presenceReporter } from '../core/presence.reporter.ts';
 import { emitOnce, type Told } from './once.ts';
 
@@ -22,7 +21,6 @@ export interface SocketPresenceDeps {
   name: string;
   config: Pick<Config, 'presenceBroadcast'>;
   bus: Bus;
-  authenticator: Authenticator;
 }
 
 type Room = Extract<Audience, { kind: 'room' }>;
@@ -31,10 +29,8 @@ const prefix = roomOf('');
 
 /** The sockets of this gateway, told to presence, and what presence tells, told to them. */
 export async function socketPresence(deps: SocketPresenceDeps): Promise<SocketPresence> {
-  const { io, name, bus, authenticator, config } = deps;
+  const { io, name, bus, config } = deps;
   const reporter = await presenceReporter(name, bus);
-  const principals = new Map<string, Principal>();
-  authenticator.holds(() => principals.values());
 
   const tell = (told: Told, event: 'user_online' | 'user_offline', user: PresentUser, rooms?: readonly string[]) => {
     const { id, username, email } = user;
@@ -63,14 +59,12 @@ export async function socketPresence(deps: SocketPresenceDeps): Promise<SocketPr
     joined(socket, principal) {
       const { id, username, email } = principal;
       const user = { id, username, email };
-      principals.set(socket.id, principal);
       reporter.joined({ id: socket.id, protocol: 'socketio', user, since: new Date().toISOString() });
       // Those of a connection that was recovered.
       for (const room of socket.rooms)
         if (byRooms && room.startsWith(prefix)) reporter.entered(socket.id, room.slice(prefix.length));
       // Before it leaves its rooms: who hears of its end are those who shared them.
       socket.once('disconnecting', () => {
-        principals.delete(socket.id);
         reporter.left(socket.id);
       });
     },

@@ -3,6 +3,8 @@ import { Server } from 'socket.io';
 import { NatsAdapter } from '../../shared/fanout/adapter/index.ts';
 import { type Fanout, socketRoom } from '../../shared/fanout/fanout.ts';
 import { type SocketsAnswer, type SocketsAsk, socketsTopics } from '../../shared/fanout/sockets.notices.ts';
+import type { Principal } from '../../shared/runtime/principal.ts';
+import { keepTrying } from '../core/keep.trying.ts';
 import { perMinuteOfAll } from '../core/limits.ts';
 import { corsOptions, isAllowedOrigin } from '../core/origins.ts';
 import { serveAdminUi } from './admin/namespace.ts';
@@ -82,17 +84,24 @@ export async function startSocketioGateway(deps: SocketioDeps): Promise<Socketio
   const parts = { ...deps, io, fanout, departures, returned, renames, sessions, limitHit };
   io.on('connection', connection({ ...parts, presence, counts: metrics, dialects }));
   io.on(returnedEvent as never, returned);
-  authenticator.onRevoked((userId) => {
-    const ids = io.of('/').adapter.rooms.get(userRoom(userId)) ?? [];
-    for (const id of [...ids]) void sessions.get(id)?.end(revokedGraceMs);
+  authenticator.onRevoked((userId, which) => {
+    for (const id of [...(io.of('/').adapter.rooms.get(userRoom(userId)) ?? [])]) {
+      const session = sessions.get(id);
+      if (session && which(session.principal)) void session.end(revokedGraceMs);
+    }
   });
   authenticator.onChanged((userId) => {
     const ids = io.of('/').adapter.rooms.get(userRoom(userId)) ?? [];
-    for (const id of ids)
-      void sessions
-        .get(id)
-        ?.refresh()
-        .then(takeAudiences, () => {});
+    for (const id of ids) {
+      const follow = async () => {
+        const session = await sessions.get(id)?.refresh();
+        if (session && sessions.has(id)) takeAudiences(session);
+      };
+      void keepTrying(follow, userId, log);
+    }
+  });
+  authenticator.holds(function* (): Iterable<Principal> {
+    for (const { principal } of sessions.values()) yield principal;
   });
 
   const asked = await bus.listen(socketsTopics.ask, (data) => {

@@ -10,6 +10,10 @@ export const userRecord = z.object({
   can_login: z.boolean(),
 });
 
+/** What a session of a user goes by. */
+const sessionFields = userRecord
+  .pick({ id: true, username: true, email: true, roles: true })
+  .extend({ tokenVersion: z.int() });
 const username = line(255).min(3);
 const password = z.string().min(5).max(255);
 const email = z.email().max(254).nullable();
@@ -88,10 +92,10 @@ export const usersContract = service({
           idempotent: true,
         }),
         versions: action({
-          summary: 'The token versions of those among these users who may log in',
+          summary: 'Those among these users who may log in, as they are now',
           access: 'internal',
           payload: z.strictObject({ ids: z.array(z.string().max(256)).min(1).max(200) }),
-          result: z.object({ users: z.array(z.object({ id: z.string(), tokenVersion: z.int() })) }),
+          result: z.object({ users: z.array(sessionFields) }),
           idempotent: true,
         }),
         revoke: action({

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { once } from 'node:events';
 import { connect as connectTcp } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -363,6 +364,17 @@ describe('events', () => {
     await expect(ann.mqtt.subscribeAsync('nestmtx/events/users/#')).resolves.toBeDefined();
     await bob.ask({ ...echo, requestId: 'fence' });
     expect(bob.heard).toEqual([]);
+  });
+
+  test('of a role reach whoever gets it, though nobody could say so at first', async () => {
+    const ann = await loggedIn('ann');
+    await ann.mqtt.subscribeAsync('nestmtx/events/#', { qos: 1 });
+    authenticator.unanswered = 2;
+    authenticator.promote('ann');
+    const emit = () => void bus.emit(about('users', { kind: 'admins' }, randomUUID()));
+    const emitting = setInterval(emit, 50);
+    await ann.next().finally(() => clearInterval(emitting));
+    expect(authenticator.unanswered).toBe(0);
   });
 
   test('wait for a kept session, once each, for overlapping filters too, and not those its user may no longer hear', async () => {

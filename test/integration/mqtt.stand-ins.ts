@@ -1,5 +1,5 @@
 import { connect, type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt';
-import type { Authenticator, Dispatcher, Request } from '../../gateways/core/dispatch.types.ts';
+import type { Authenticator, Dispatcher, Request, RevokedHandler } from '../../gateways/core/dispatch.types.ts';
 import { Failure } from '../../shared/contracts/index.ts';
 import { anonymous, type Principal } from '../../shared/runtime/principal.ts';
 
@@ -52,12 +52,19 @@ export class StandInDispatcher implements Dispatcher {
 
 /** A stand-in authenticator: the bearer `token-<id>` is good, `admin-<id>` an administrator's. */
 export class StandInAuthenticator implements Authenticator {
-  readonly #handlers: ((userId: string) => void)[] = [];
+  readonly #handlers: RevokedHandler[] = [];
   readonly #changed: ((userId: string) => void)[] = [];
   readonly #admins = new Set<string>();
   readonly #expires = new Map<string, number>();
 
+  /** The next questions about a bearer are not answered. */
+  unanswered = 0;
+
   async bearer(token: string): Promise<Principal> {
+    if (this.unanswered > 0) {
+      this.unanswered -= 1;
+      throw new Failure('UNAVAILABLE');
+    }
     const [, kind, id] = /^(token|admin)-(\w+)$/.exec(token) ?? [];
     if (id === undefined) throw new Failure('UNAUTHORIZED');
     const expires = this.#expires.get(token);
@@ -77,7 +84,7 @@ export class StandInAuthenticator implements Authenticator {
     return anonymous;
   }
 
-  onRevoked(handler: (userId: string) => void): void {
+  onRevoked(handler: RevokedHandler): void {
     this.#handlers.push(handler);
   }
 
@@ -92,7 +99,7 @@ export class StandInAuthenticator implements Authenticator {
   }
 
   revoke(userId: string): void {
-    for (const handler of this.#handlers) handler(userId);
+    for (const handler of this.#handlers) handler(userId, () => true);
   }
 
   promote(userId: string): void {

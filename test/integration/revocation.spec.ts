@@ -77,6 +77,25 @@ test('a gateway that was cut off while a user logged out ends the sockets when i
   expect(staying.connected).toBe(true);
 });
 
+test('a gateway that was cut off while a user became an administrator follows when it is back', async () => {
+  const person = await stage.person();
+  const socket = await socketOn(distributed.socketioUrls[1] as string, person.token);
+  const heard = new Promise((resolve) => socket.once('note:made', resolve));
+  distributed.natsLink.cut();
+  const promotion = { module: 'users', command: 'update', entity: person.id, payload: { roles: ['admin', 'user'] } };
+  await stage.operator(promotion).finally(() => distributed.natsLink.restore());
+  const posting = setInterval(() => {
+    void fetch(`${distributed.httpUrls[0]}/note:made`, {
+      method: 'POST',
+      headers: { 'content-type': 'application/json', 'x-api-key': distributed.apiKey },
+      body: JSON.stringify({ payload: { n: 1 }, rooms: ['admin'] }),
+    });
+  }, 500);
+  cleanups.push(() => clearInterval(posting));
+  // Before the check of everybody, which comes every half minute.
+  expect(await within(heard, 'an event for administrators', 20_000)).toEqual({ n: 1 });
+}, 30_000);
+
 test('a socket ends with its token’s time', async () => {
   const person = await stage.person();
   const claims = jwt.decode(person.token) as jwt.JwtPayload;

@@ -24,8 +24,8 @@ export interface HookDeps {
   readonly limit?: Limit;
   addressOf(client: Client): string;
   draining(): boolean;
-  /** The users whose tokens ended since; call `stop` when it is no longer looked at. */
-  watchRevoked(): { readonly users: ReadonlySet<string>; stop(): void };
+  /** Whose tokens ended since; call `stop` when it is no longer looked at. */
+  watchRevoked(): { has(principal: Principal): boolean; stop(): void };
   connected(connection: Connection): void;
 }
 
@@ -142,7 +142,7 @@ async function bearer(token: string, { authenticator, watchRevoked }: HookDeps):
   const revoked = watchRevoked();
   try {
     const principal = await authenticator.bearer(token);
-    if (revoked.users.has(principal.id)) throw new Failure('UNAUTHORIZED');
+    if (revoked.has(principal)) throw new Failure('UNAUTHORIZED');
     return principal;
   } catch (error) {
     if (error instanceof Failure && error.type === 'UNAUTHORIZED') throw new Refused('badLogin', 'bad bearer');

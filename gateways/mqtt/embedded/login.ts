@@ -15,9 +15,8 @@ export class Login {
     return this.#principal;
   }
 
-  /** Its user has changed. Where nobody can say who it is now it stays who it was: other notices end it. */
+  /** Its user has changed. @throws Failure where it is not known who it is now: it stays who it was */
   async refresh(bearer: (token: string) => Promise<Principal>): Promise<void> {
-    if (this.#token === undefined) return;
-    this.#principal = await bearer(this.#token).catch(() => this.#principal);
+    if (this.#token !== undefined) this.#principal = await bearer(this.#token);
   }
 }

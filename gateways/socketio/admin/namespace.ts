@@ -69,9 +69,9 @@ export function serveAdminUi(deps: AdminDeps): AdminUi {
   authenticator.holds(function* (): Iterable<Principal> {
     for (const { principal } of sessions.values()) yield principal;
   });
-  authenticator.onRevoked((userId) => {
+  authenticator.onRevoked((userId, which) => {
     for (const session of sessions.values()) {
-      if (session.principal.id === userId) void session.end(revokedGraceMs);
+      if (session.principal.id === userId && which(session.principal)) void session.end(revokedGraceMs);
     }
   });
   for (const each of namespaces) tellOf(io.of(each), nsp, config.trustProxy);
