@@ -170,6 +170,11 @@ export async function createAuthenticator(deps: AuthenticatorDeps): Promise<Auth
     onRevoked: (handler) => revocation.onRevoked(handler),
     onChanged: (handler) => void changeHandlers.push(handler),
     holds: (holder) => revocation.holds(holder),
+    tokenVersion: (principal) => revocation.tokenVersion(principal),
+    async tokenVersions(userIds) {
+      const accounts = await askAccounts(deps.call, userIds);
+      return new Map([...accounts].map(([id, { tokenVersion }]) => [id, tokenVersion]));
+    },
     wasRevoked: (principal) => revocation.wasRevoked(principal),
   };
 }

@@ -47,6 +47,13 @@ export interface Authenticator {
   onChanged(handler: (userId: string) => void): void;
   /** Where the principals of open sessions are found, as `bearer` gave them: they are checked again now and then. */
   holds(holder: () => Iterable<Principal>): void;
+  /** For who holds its session elsewhere: the version of the token `bearer` was asked about; undefined where it has none. */
+  tokenVersion(principal: Principal): number | undefined;
+  /**
+   * The version tokens must have, of those among 200 users at most who may log in.
+   * @throws Failure UNAVAILABLE
+   */
+  tokenVersions(userIds: string[]): Promise<ReadonlyMap<string, number>>;
   /** Whether its user was revoked since `bearer` gave it: a session that is only being made was not told. */
   wasRevoked(principal: Principal): boolean;
 }

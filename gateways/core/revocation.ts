@@ -67,6 +67,11 @@ export class Revocation {
     return principal;
   }
 
+  /** Undefined where its token has none. */
+  tokenVersion(principal: Principal): number | undefined {
+    return this.#issued.get(principal)?.tokenVersion;
+  }
+
   wasRevoked(principal: Principal): boolean {
     const issued = this.#issued.get(principal);
     return issued !== undefined && this.#revoked.since(issued.mark, principal.id);

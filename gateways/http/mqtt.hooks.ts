@@ -48,7 +48,7 @@ export function mqttHooks({ authenticator, authenticate, config }: MqttHookDeps)
     }
     if (!password) return config.mqttAnonymous === 'off' ? deny : { result: 'allow', is_superuser: false };
     const principal = await authenticator.bearer(password).catch((error: unknown) => refusalOf(error));
-    return principal ? granted(principal) : deny;
+    return principal ? granted(principal, authenticator.tokenVersion(principal)) : deny;
   }
 
   async function access(body: unknown): Promise<object> {
@@ -86,10 +86,11 @@ export function mqttHooks({ authenticator, authenticate, config }: MqttHookDeps)
 const deny = { result: 'deny' };
 const verdict = (allowed: boolean) => (allowed ? { result: 'allow' } : deny);
 
-const granted = ({ id, roles, expires }: Principal) => ({
+/** EMQX ends the session itself at `expire_at`; `version` tells the MQTT gateways whether its token was revoked. */
+const granted = ({ id, roles, expires }: Principal, version: number | undefined) => ({
   result: 'allow',
   is_superuser: false,
-  client_attrs: { principal: id, roles: roles.join(' ') },
+  client_attrs: { principal: id, roles: roles.join(' '), ...(version !== undefined && { version: `${version}` }) },
   ...(expires !== undefined && Number.isFinite(expires) && { expire_at: Math.floor(expires) }),
 });
 

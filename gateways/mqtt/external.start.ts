@@ -1,11 +1,16 @@
 import type { Config } from '../../shared/runtime/config.ts';
 import { perMinute } from '../core/limits.ts';
+import { EmqxApi } from './emqx/api.ts';
+import { EmqxSessions } from './emqx/revoked.ts';
 import { externalBroker } from './external.broker.ts';
 import { type MqttGatewayDeps, startMqttGateway } from './mqtt.gateway.ts';
 
 type ExternalDeps = Omit<MqttGatewayDeps, 'broker' | 'config' | 'limit'> & {
   config: Pick<
     Config,
+    | 'emqxApiUrl'
+    | 'emqxApiKey'
+    | 'emqxApiSecret'
     | 'mqttAnonymous'
     | 'mqttUrl'
     | 'mqttUsername'
@@ -34,6 +39,9 @@ export async function startExternalMqtt(deps: ExternalDeps): Promise<RunningMqtt
     ...(config.mqttUsername !== undefined && { username: config.mqttUsername }),
     ...(config.mqttPassword !== undefined && { password: config.mqttPassword }),
   });
+  const { emqxApiUrl, emqxApiKey = '', emqxApiSecret = '' } = config;
+  const api = emqxApiUrl && new EmqxApi({ url: emqxApiUrl, key: emqxApiKey, secret: emqxApiSecret });
+  const sessions = api ? new EmqxSessions({ ...deps, api }) : undefined;
   const gateway = await startMqttGateway({
     ...deps,
     broker,
@@ -45,5 +53,12 @@ export async function startExternalMqtt(deps: ExternalDeps): Promise<RunningMqtt
     limit: perMinute(config.rateLimitMessages, 'mqtt'),
   });
   const { protocol, host } = new URL(url);
-  return { ...gateway, address: `${protocol}//${host}` };
+  return {
+    healthy: gateway.healthy,
+    address: `${protocol}//${host}`,
+    async stop() {
+      sessions?.stop();
+      await gateway.stop();
+    },
+  };
 }

@@ -46,6 +46,8 @@ const authenticator: Authenticator = {
   onRevoked: () => {},
   onChanged: () => {},
   holds: () => {},
+  tokenVersion: () => undefined,
+  tokenVersions: async () => new Map(),
   wasRevoked: () => false,
 };
 const request = { command: 'list', module: 'version', requestId: 'r1' };

@@ -275,6 +275,12 @@ describe('what a role needs', () => {
     expect(loadConfig('all', { MEDIAMTX_PUBLIC_HOSTS: 'a' }).mediamtxPublicHosts).toEqual(['a']);
   });
 
+  test('EMQX’s API needs a key and its secret', () => {
+    const env = { EMQX_API_URL: 'http://emqx:18083', EMQX_API_KEY: 'k' };
+    expect(refusal('all', env)).toMatch(/^EMQX_API_KEY: or EMQX_API_SECRET is not set/);
+    expect(loadConfig('all', { ...env, EMQX_API_SECRET: 's' })).toMatchObject({ emqxApiKey: 'k' });
+  });
+
   test('introspection needs its URL', () => {
     expect(refusal('all', { AUTH_STRATEGY: 'introspection' })).toMatch(/^AUTH_INTROSPECTION_URL: is not set/);
   });

@@ -126,6 +126,9 @@ function refuseIncomplete(config: Config): void {
   if (config.authStrategy === 'introspection' && !config.authIntrospectionUrl) {
     throw new ConfigError('AUTH_INTROSPECTION_URL:', 'is not set', `a URL where AUTH_STRATEGY is introspection`);
   }
+  if (config.emqxApiUrl && !(config.emqxApiKey && config.emqxApiSecret)) {
+    throw new ConfigError('EMQX_API_KEY:', 'or EMQX_API_SECRET is not set', 'both where EMQX_API_URL is set');
+  }
   if (config.jwtSecret && config.jwtKeysFile) {
     throw new ConfigError('JWT_KEYS_FILE:', 'is set beside JWT_SECRET', 'one of the two');
   }

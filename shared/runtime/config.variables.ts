@@ -95,6 +95,15 @@ export const variables = {
     secret: true,
     meaning: 'Of the gateway at the external broker',
   }),
+  EMQX_API_URL: variable({
+    key: 'emqxApiUrl',
+    type: url('http', 'https'),
+    shown: 'off',
+    meaning:
+      'REST API of EMQX (`http://emqx:18083`), where the MQTT gateways end the sessions of revoked tokens; needs the two below',
+  }),
+  EMQX_API_KEY: variable({ key: 'emqxApiKey', type: anyText, meaning: 'API key of EMQX' }),
+  EMQX_API_SECRET: variable({ key: 'emqxApiSecret', type: anyText, secret: true, meaning: 'Secret of that key' }),
   MQTT_BASE_TOPIC: variable({
     key: 'mqttBaseTopic',
     type: topic,

@@ -191,7 +191,11 @@ describe('EMQX’s questions', () => {
 
   test('a bearer as password is let in with who it is, a bad one is not', async () => {
     const login = await ask('/api/mqtt/auth', { clientid: 'c', username: 'any', password: token });
-    expect(login).toMatchObject({ result: 'allow', is_superuser: false, client_attrs: { roles: 'admin user' } });
+    expect(login).toMatchObject({
+      result: 'allow',
+      is_superuser: false,
+      client_attrs: { roles: 'admin user', version: '1' },
+    });
     expect(await ask('/api/mqtt/auth', { username: 'any', password: 'bad' })).toMatchObject({ result: 'deny' });
   });
 

@@ -94,6 +94,12 @@ export class StandInAuthenticator implements Authenticator {
 
   holds(): void {}
 
+  tokenVersion(): undefined {}
+
+  async tokenVersions(): Promise<ReadonlyMap<string, number>> {
+    return new Map();
+  }
+
   wasRevoked(): boolean {
     return false;
   }
