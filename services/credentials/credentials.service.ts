@@ -9,6 +9,7 @@ import { type Credentials, credentialsStore, noTokens, sealContext, sealedKeys }
 import { cronjobs } from './cronjobs.ts';
 import { connectGoogle } from './google.ts';
 import { redirectIn } from './state.ts';
+import { priorityOf } from './usage.rules.ts';
 
 const checksumOf = (clientId: string) => createHash('sha256').update(clientId).digest('hex');
 const render = (record: Credentials) => ({
@@ -98,7 +99,7 @@ export const startCredentials: StartService = async (deps) => {
         return sync.run(entity);
       },
       async command({ entity, payload }) {
-        return commands(entity, payload, 'stream');
+        return commands(entity, payload, priorityOf(payload.command));
       },
       rekey: ({ payload: { after } }) => rekey.batch(after),
     },

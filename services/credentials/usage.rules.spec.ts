@@ -1,6 +1,6 @@
 import { describe, expect, test } from '@jest/globals';
 import fc from 'fast-check';
-import { block, type Priority, take, type Usage } from './usage.rules.ts';
+import { block, type Priority, priorityOf, take, type Usage } from './usage.rules.ts';
 
 const minute = 60_000;
 const hour = 3_600_000;
@@ -11,7 +11,7 @@ const none: Usage = { uses: [], blocks: [] };
 function ask(asked: { at: number; device?: string; command?: string; priority?: Priority }[], factor = 1) {
   let usage = none;
   const waits: number[] = [];
-  for (const { at, device = 'a', command = 'x', priority = 'stream' } of asked) {
+  for (const { at, device = 'a', command = 'x', priority = 'extend' } of asked) {
     const answer = take(usage, { device, command }, priority, start + at, factor);
     waits.push(typeof answer === 'number' ? answer : 0);
     if (typeof answer !== 'number') usage = answer;
@@ -27,7 +27,7 @@ describe('commands to Google', () => {
     const { usage, waits } = ask(spread(12));
     expect(passed(waits)).toBe(10);
     expect(waits[10]).toBe(minute + 1_000 - 10);
-    expect(take(usage, { device: 'x', command: 'y' }, 'stream', start + minute + 1_001, 1)).not.toEqual(
+    expect(take(usage, { device: 'x', command: 'y' }, 'extend', start + minute + 1_001, 1)).not.toEqual(
       expect.any(Number),
     );
   });
@@ -45,11 +45,44 @@ describe('commands to Google', () => {
     expect(waits[100]).toBe(hour + 1_000 - 100 * every * 2);
   });
 
-  test('for pictures leave room for streams', () => {
-    const pictures = spread(6).map((one) => ({ ...one, priority: 'background' as const }));
-    const { waits } = ask([...pictures, ...spread(12).map((one) => ({ ...one, at: one.at + 10 }))]);
-    expect(passed(waits.slice(0, 6))).toBe(4);
-    expect(passed(waits.slice(6))).toBe(6);
+  test('leave room for what comes before them: extensions, then starts, then stops, then pictures', () => {
+    const order: Priority[] = ['background', 'stop', 'start', 'extend'];
+    const asked = order.flatMap((priority, turn) =>
+      spread(12).map(({ at, ...one }) => ({ ...one, at: at + turn * 20, priority })),
+    );
+    const { waits } = ask(asked);
+    expect(order.map((_, turn) => passed(waits.slice(turn * 12, turn * 12 + 12)))).toEqual([4, 1, 2, 3]);
+  });
+
+  test.each([
+    ['CameraLiveStream.ExtendWebRtcStream', 'extend'],
+    ['CameraLiveStream.GenerateRtspStream', 'start'],
+    ['CameraLiveStream.StopRtspStream', 'stop'],
+  ])('%s is of the kind %s', (command, priority) => {
+    expect(priorityOf(command)).toBe(priority);
+  });
+
+  test('of cameras that fail to start, however many, leave running streams their extensions', () => {
+    const failing = Array.from({ length: 600 }, (_, n) => ({
+      at: n * 500,
+      device: `off-${n % 40}`,
+      command: 'generate',
+    }));
+    // Ten streams, each extended every 200 s; who is refused asks again when told to.
+    const due = Array.from({ length: 10 }, (_, n) => ({
+      device: `on-${n}`,
+      at: 60_000 + n * 20_000,
+      command: 'extend',
+    }));
+    const asked = [
+      ...failing.map((one) => ({ ...one, priority: 'start' as const })),
+      ...due.map((one) => ({ ...one, priority: 'extend' as const })),
+    ].sort((a, b) => a.at - b.at);
+    const { waits } = ask(asked);
+    const late = asked
+      .map((one, index) => ({ ...one, wait: waits[index] }))
+      .filter(({ command }) => command === 'extend');
+    expect(late.map(({ wait }) => wait)).toEqual(Array(10).fill(0));
   });
 
   test('come faster where the project is allowed more', () => {
@@ -97,7 +130,7 @@ describe('after Google said that it is too much', () => {
 
   test('other devices go on, and it does so itself afterwards', () => {
     const usage = block(none, 'a', start, 1);
-    const asking = (device: string, at: number) => take(usage, { device, command: 'x' }, 'stream', start + at, 1);
+    const asking = (device: string, at: number) => take(usage, { device, command: 'x' }, 'extend', start + at, 1);
     expect(asking('a', 1)).toBe(minute - 1);
     expect(asking('b', 1)).toMatchObject({ uses: [{ device: 'b' }] });
     expect(asking('a', minute)).toMatchObject({ uses: [{ device: 'a' }] });
@@ -105,7 +138,7 @@ describe('after Google said that it is too much', () => {
 
   test('an hour without another one starts anew', () => {
     const usage = block(none, 'a', start, 1);
-    const later = take(usage, { device: 'a', command: 'x' }, 'stream', start + hour + minute + 1, 1) as Usage;
+    const later = take(usage, { device: 'a', command: 'x' }, 'extend', start + hour + minute + 1, 1) as Usage;
     expect(later.blocks).toEqual([]);
   });
 });

@@ -19,8 +19,17 @@ export interface Usage {
   blocks: Block[];
 }
 
-/** `background`: pictures of events, which must not take what streams need to go on. */
-export type Priority = 'stream' | 'background';
+/**
+ * What must not take the room of what comes before it: without `extend` a stream that runs would end; `start` is for who
+ * waits; a session that nobody stops ends by itself; `background`: pictures of events.
+ */
+export type Priority = 'extend' | 'start' | 'stop' | 'background';
+
+/** Of a command that streams send, such as `CameraLiveStream.ExtendRtspStream`. */
+export function priorityOf(command: string): Priority {
+  if (command.includes('.Extend')) return 'extend';
+  return command.includes('.Stop') ? 'stop' : 'start';
+}
 
 const minute = 60_000;
 const hour = 3_600_000;
@@ -28,7 +37,7 @@ const hour = 3_600_000;
 const margin = 1_000;
 
 /** Google's limits of executeCommand in the sandbox: per project and user, per command and device, per device. */
-const perUser = { stream: 10, background: 4 } as const;
+const perUser = { extend: 10, start: 7, stop: 5, background: 4 } as const;
 const perCommand = 5;
 const perDevice = 30;
 const perDeviceHour = 100;

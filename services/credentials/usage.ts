@@ -30,6 +30,19 @@ export async function usageStore(stores: Collections, factor: number) {
     }
   }
 
+  /** Of this process one after another, so that it loses races only to others: the end of the last, by credentials. */
+  const turns = new Map<string, Promise<unknown>>();
+  function inTurn(id: string, decide: (usage: Usage) => Usage | number): Promise<number> {
+    const turn = (turns.get(id) ?? Promise.resolve()).then(() => change(id, decide));
+    const over = turn
+      .catch(() => {})
+      .then(() => {
+        if (turns.get(id) === over) turns.delete(id);
+      });
+    turns.set(id, over);
+    return turn;
+  }
+
   /** @returns what `decide` said where that is a number, or `comeBackMs` after too many lost races */
   async function change(id: string, decide: (usage: Usage) => Usage | number): Promise<number> {
     for (let attempt = 0; attempt < attempts; attempt += 1) {
@@ -45,14 +58,14 @@ export async function usageStore(stores: Collections, factor: number) {
   return {
     /** 0 where the command may be sent and is counted, else the milliseconds after which to ask again. */
     take: (id: string, device: string, command: string, priority: Priority): Promise<number> =>
-      change(id, (known) =>
+      inTurn(id, (known) =>
         take(known, { device: short(device), command: short(command) }, priority, Date.now(), factor),
       ),
     /** Google said 429. @returns milliseconds for which nothing more is sent to the device */
     async block(id: string, device: string): Promise<number> {
       const now = Date.now();
       let until = now + comeBackMs;
-      await change(id, (known) => {
+      await inTurn(id, (known) => {
         const blocked = block(known, short(device), now, factor);
         until = blocked.blocks.at(-1)?.until ?? until;
         return blocked;

@@ -102,7 +102,7 @@ test('a WebRTC session is answered and extended under the same name', async () =
 });
 
 test('what Google refuses is told apart', async () => {
-  const { id, devices, run } = await home('wired-camera', 'battery-doorbell', 'legacy-camera');
+  const { devices, run } = await home('wired-camera', 'battery-doorbell', 'legacy-camera');
   const [wired, doorbell, legacy] = devices;
   const generated = await run(doorbell, 'GenerateWebRtcStream', { offerSdp: offer });
   const { mediaSessionId } = resultsOf(generated);
@@ -116,7 +116,12 @@ test('what Google refuses is told apart', async () => {
   expect(await run(legacy, 'GenerateRtspStream')).toMatchObject({ reason: 'busy' });
   google.failNext('CameraLiveStream.GenerateRtspStream', 1);
   expect(await run(legacy, 'GenerateRtspStream')).toMatchObject({ ok: false, reason: 'unavailable' });
-  expect(await run(`${wired}x`, 'GenerateRtspStream')).toMatchObject({ reason: 'gone' });
+});
+
+test('a device Google does not know, a Google that is not reached and a grant that ended are told apart', async () => {
+  const { id, devices, run } = await home('legacy-camera');
+  const [legacy] = devices;
+  expect(await run(`${legacy}x`, 'GenerateRtspStream')).toMatchObject({ reason: 'gone' });
   google.offline(true);
   expect(await run(legacy, 'GenerateRtspStream')).toMatchObject({ reason: 'unavailable' });
   google.offline(false);
@@ -131,7 +136,13 @@ test('two processes together send no more than Google allows', async () => {
   const refusedBefore = google.quota.refused;
   const asked = Array.from({ length: 24 }, (_, n) => run(devices[n % 4], 'GenerateRtspStream'));
   const answers = await Promise.all(asked);
-  expect(answers.filter(({ ok }) => ok)).toHaveLength(10);
+  const generated = answers.filter(({ ok }) => ok);
+  expect(generated).toHaveLength(7);
+  // Three of the ten are for sessions that run.
+  const [running] = generated as [(typeof answers)[number]];
+  const { streamExtensionToken } = resultsOf(running);
+  const extended = await run(devices[answers.indexOf(running) % 4], 'ExtendRtspStream', { streamExtensionToken });
+  expect(extended).toMatchObject({ ok: true });
   const refused = answers.flatMap((answer) => (answer.ok ? [] : [answer]));
   expect(new Set(refused.map(({ reason }) => reason))).toEqual(new Set(['rate-limited']));
   expect(google.quota.refused).toBe(refusedBefore);
