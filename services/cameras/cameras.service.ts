@@ -66,8 +66,12 @@ export const startCameras: StartService = async (deps) => {
         return undefined;
       },
       rekey: ({ payload: { after } }) => rekey.batch(after),
-      async wiring({ entity, payload: { page } }) {
+      async wiring({ entity, payload: { page, mtx_path } }) {
         if (entity !== undefined) return { items: [view.wiring(found(await cameras.get(entity)))], total: 1 };
+        if (mtx_path !== undefined) {
+          const items = await cameras.find({ mtx_path }, { limit: 1 });
+          return { items: items.map(view.wiring), total: items.length };
+        }
         const { items, total } = await cameras.list({ page, itemsPerPage: batch, sortBy: oldestFirst, search: null });
         return { items: items.map(view.wiring), total };
       },

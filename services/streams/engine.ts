@@ -8,6 +8,7 @@ import { cameraMetrics } from './cameras.metrics.ts';
 import { Closings } from './closings.ts';
 import { FeedTokens } from './feed.tokens.ts';
 import { startFleet } from './fleet.start.ts';
+import { FreeNames } from './free.names.ts';
 import { Gate } from './gate.ts';
 import { Keeper } from './keeper.ts';
 import { soleMember, storedMembers } from './members.ts';
@@ -30,6 +31,7 @@ const concurrency = 32;
 const atGoogle = 128;
 const errorPauseMs = 1_000;
 const wakeTopic = 'streams.wake';
+const freeTopic = 'streams.free';
 
 /** Everything of this process that keeps cameras streaming, put together and running. */
 export async function startEngine(deps: ServiceDeps) {
@@ -100,7 +102,9 @@ export async function startEngine(deps: ServiceDeps) {
   }
 
   const wiring = new Wiring({ streams, call, vault, wake, log });
-  const gate = new Gate({ streams, viewings, feedTokens: tokens, viewerTokens, call, secret: store.secret });
+  const ended = (server: string, path: string) => bus.notify(freeTopic, { server, path });
+  const freeNames = new FreeNames({ call, streams, paths, ended, log });
+  const gate = new Gate({ streams, viewings, feedTokens: tokens, viewerTokens, freeNames, call, secret: store.secret });
   const offers = new Offers({ streams, sessions, closings, tokens, wake });
   const viewers = new Viewers({ fleet, streams, viewings, call, log });
   const keeper = new Keeper({
@@ -114,12 +118,16 @@ export async function startEngine(deps: ServiceDeps) {
     log,
   });
   const began = (session: string, type: string) => viewers.began(session, type);
-  const reports = new Reports({ streams, viewings, emit, began, wake, log });
+  const reports = new Reports({ streams, viewings, freeNames, emit, began, wake, log });
 
   const following: Following[] = await Promise.all([
     bus.listen(wakeTopic, (data) => {
       const { camera, from } = data as { camera: string; from: string };
       if (from !== members.id) woken(camera);
+    }),
+    bus.listen(freeTopic, (data) => {
+      const { server, path } = data as { server: string; path: string };
+      freeNames.end(server, path);
     }),
     bus.listen('users.changed', (data) => {
       const { id, revoked } = data as { id: string; revoked: boolean };
@@ -130,6 +138,7 @@ export async function startEngine(deps: ServiceDeps) {
     }),
     bus.follow({}, async ({ body: { domain, event, entity } }) => {
       const isChange = domain === 'camera' && (event === 'created' || event === 'updated' || event === 'deleted');
+      if (isChange) freeNames.changed();
       // One process looks; the others are woken by what it writes. A full comparison finds what fails here.
       if (!isChange || entity === null || ownerOf(entity, members.live()) !== members.id) return;
       await wiring.camera(entity).catch((err) => log.debug({ err, camera: entity }, 'a change waits for a comparison'));
@@ -167,7 +176,7 @@ export async function startEngine(deps: ServiceDeps) {
       await Promise.all(following.map((one) => one.stop()));
       await Promise.all([wiring.stop(), keeper.stop()]);
       await boxes.stop();
-      await pictures.stop();
+      await Promise.all([pictures.stop(), freeNames.stop()]);
       await Promise.all([closings.stop(), ownership.stop()]);
       await members.stop();
       await stopFleet();

@@ -4,6 +4,9 @@ import { feedName } from './media/index.ts';
 /** Under this name a camera's owner publishes the picture that stands for it: the feed before the first. */
 export const pictureName = (camera: string, fence: number): string => feedName(camera, fence, 0);
 
+/** The same at a name that is no camera's. No feed is named so, nor can a path be. */
+export const freePictureName = (server: string, path: string): string => `free ${server} ${path}`;
+
 /** By which a feed publishes and asks for its WebRTC session: signatures over its name, which nobody else can make. */
 export class FeedTokens {
   readonly #secret: string;

@@ -1,9 +1,11 @@
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Call } from '../../shared/contracts/index.ts';
+import { silentLog } from '../../shared/runtime/log.ts';
 import { vault } from '../../shared/runtime/vault.ts';
 import type { Collections } from '../../shared/store/collection.ts';
 import { openMemory } from '../../shared/store/file.collections.ts';
-import { FeedTokens, pictureName } from './feed.tokens.ts';
+import { FeedTokens, freePictureName, pictureName } from './feed.tokens.ts';
+import { FreeNames } from './free.names.ts';
 import { Gate } from './gate.ts';
 import { authAddress } from './media/hooks.rules.ts';
 import { type CameraStream, type StreamsStore, streamsStore } from './streams.store.ts';
@@ -14,9 +16,16 @@ let stores: Collections;
 let store: StreamsStore;
 let feedTokens: FeedTokens;
 let viewerTokens: ViewerTokens;
+let viewings: Viewings;
 let gate: Gate;
 let versions: Record<string, number>;
+/** Cameras that have a path but no stream, by it. */
+let wired: Record<string, { id: string; is_enabled: boolean }>;
 const keys = new Set<string>();
+
+interface Ask {
+  payload: { ids?: string[]; mtx_path?: string };
+}
 
 const feed = (name: string, ready = true) => ({ name, ready }) as CameraStream['feed'];
 
@@ -26,17 +35,24 @@ beforeEach(async () => {
   feedTokens = new FeedTokens(store.secret);
   viewerTokens = new ViewerTokens(store.viewerTokens);
   versions = { ann: 1 };
-  const call = (async (name: string, { payload: { ids } }: { payload: { ids: string[] } }) =>
-    name === 'api-keys.known'
-      ? { ids: ids.filter((id) => keys.has(id)) }
-      : {
-          users: ids.flatMap((id) => (versions[id] ? [{ id, tokenVersion: versions[id] }] : [])),
-        }) as unknown as Call;
-  const viewings = new Viewings(store.viewings, 2);
-  gate = new Gate({ streams: store.streams, viewings, feedTokens, viewerTokens, call, secret: store.secret });
+  wired = {};
+  const call = (async (name: string, { payload: { ids = [], mtx_path } }: Ask) =>
+    name === 'cameras.wiring'
+      ? { items: [wired[mtx_path as string]].filter(Boolean), total: 1 }
+      : name === 'api-keys.known'
+        ? { ids: ids.filter((id) => keys.has(id)) }
+        : {
+            users: ids.flatMap((id) => (versions[id] ? [{ id, tokenVersion: versions[id] }] : [])),
+          }) as unknown as Call;
+  const { streams, secret } = store;
+  viewings = new Viewings(store.viewings, 6);
+  const paths = { freeTarget: () => null };
+  const freeNames = new FreeNames({ call, streams, paths, ended: () => {}, log: silentLog });
+  gate = new Gate({ streams, viewings, feedTokens, viewerTokens, freeNames, call, secret });
   const door = {
     id: 'cam',
     path: 'door',
+    server: 's',
     wanted: true,
     fence: 3,
     kickedAt: null,
@@ -118,8 +134,71 @@ describe('a viewer', () => {
     await expect(ask({ password })).rejects.toEqual(refused);
   });
 
+  test('does not get in at another server than the camera is on', async () => {
+    const stream = (await store.streams.get('cam')) as CameraStream;
+    await store.streams.update('cam', stream.version, { server: 'other' });
+    await expect(ask({ password: (await token()).token })).rejects.toEqual(refused);
+  });
+
   test('never reads a feed', async () => {
     await expect(ask({ password: (await token()).token, path: 'trigate/cam/3-2' })).rejects.toEqual(refused);
+  });
+});
+
+describe('at a name without a camera', () => {
+  test('any good token opens the picture that says so, and nothing else does', async () => {
+    const { token: password } = await token();
+    await expect(ask({ password, path: 'gone' })).resolves.toBeUndefined();
+    for (const wrong of ['', 'x'.repeat(32), feedTokens.publisher('trigate/cam/3-2')]) {
+      await expect(ask({ password: wrong, path: 'gone' })).rejects.toEqual(refused);
+    }
+    for (const path of ['trigate/gone', 'all_others', '../door']) {
+      await expect(ask({ password, path })).rejects.toEqual(refused);
+    }
+    versions = { ann: 2 };
+    await expect(ask({ password, path: 'gone' })).rejects.toEqual(refused);
+  });
+
+  test('which is that of a disabled camera, only a token of that camera does, and none once it is enabled', async () => {
+    wired = { yard: { id: 'yard', is_enabled: false } };
+    const { token: own } = await token('ann', 'yard');
+    await expect(ask({ password: own, path: 'yard' })).resolves.toBeUndefined();
+    await expect(ask({ password: (await token()).token, path: 'yard' })).rejects.toEqual(refused);
+    wired = { yard: { id: 'yard', is_enabled: true } };
+    await expect(ask({ password: own, path: 'yard' })).rejects.toEqual(refused);
+  });
+
+  test('a token of a camera that is being taken away opens its path only when that is free', async () => {
+    const { token: password } = await token();
+    const stream = (await store.streams.get('cam')) as CameraStream;
+    const unwanted = await store.streams.update('cam', stream.version, { wanted: false });
+    await expect(ask({ password })).rejects.toEqual(refused);
+    await store.streams.delete('cam', (unwanted as CameraStream).version);
+    await expect(ask({ password })).resolves.toBeUndefined();
+  });
+
+  test('a user sees four pictures at a time, and they take slots as cameras do', async () => {
+    const { token: password } = await token();
+    const open = async (path: string) => {
+      await ask({ password, path, id: path });
+      await viewings.began(path, 'rtspSession');
+    };
+    const tooMany = expect.objectContaining({ type: 'LIMIT_EXCEEDED' });
+    for (const path of ['a', 'b', 'c', 'd']) await open(path);
+    await expect(open('e')).rejects.toEqual(tooMany);
+    await expect(ask({ password, path: 'a', id: 'a2' })).resolves.toBeUndefined();
+    await expect(ask({ password })).resolves.toBeUndefined();
+    await viewings.ended('d');
+    await expect(open('e')).resolves.toBeUndefined();
+  });
+
+  test('only a picture for that server and name is published, and none where a camera is', async () => {
+    const publish = (name: string, path: string) =>
+      ask({ action: 'publish', password: feedTokens.publisher(name), path });
+    await expect(publish(freePictureName('s', 'gone'), 'gone')).resolves.toBeUndefined();
+    await expect(publish(freePictureName('s', 'gone'), 'other')).rejects.toEqual(refused);
+    await expect(publish(freePictureName('t', 'gone'), 'gone')).rejects.toEqual(refused);
+    await expect(publish(freePictureName('s', 'door'), 'door')).rejects.toEqual(refused);
   });
 });
 

@@ -2,10 +2,12 @@ import type { Log } from '../../shared/runtime/log.ts';
 import { change } from '../../shared/store/change.ts';
 import type { Collection } from '../../shared/store/collection.ts';
 import { every } from '../../shared/store/every.ts';
-import { type FeedTokens, pictureName } from './feed.tokens.ts';
+import { type FeedTokens, freePictureName, pictureName } from './feed.tokens.ts';
 import {
   type Fleet,
   feedPath,
+  freePath,
+  freePathName,
   type HookContext,
   isMediaError,
   type MediaError,
@@ -26,6 +28,8 @@ const unknownMs = 5_000;
 const unreadable = 'rtsp://127.0.0.1:1/';
 /** Seconds readers wait for a feed, and for which a feed goes on after its last reader. */
 const viewerOptions = { startTimeout: 20, closeAfter: 10 };
+/** For the picture at a name that is free. */
+const freeOptions = { startTimeout: 10, closeAfter: 10 };
 
 export interface PathsDeps {
   fleet: Fleet;
@@ -104,11 +108,12 @@ export class Paths {
 
   /** Where the owner of a camera publishes a picture instead of it; null where the server cannot be reached for that. */
   pictureTarget(stream: CameraStream): PictureTarget | null {
-    const server = this.#serverOf(stream);
-    const rtsp = server?.alive ? server.protocols?.rtsp : null;
-    if (!server || !rtsp || rtsp.secure) return null;
-    const password = this.#deps.tokens.publisher(pictureName(stream.id, stream.fence));
-    return { host: server.address, port: rtsp.port, path: stream.path, user: 'picture', password };
+    return this.#target(stream.server, stream.path, pictureName(stream.id, stream.fence));
+  }
+
+  /** Where a picture is published at a name that is no camera's; null as before. */
+  freeTarget(server: string, path: string): PictureTarget | null {
+    return this.#target(server, path, freePictureName(server, path));
   }
 
   /** What a server should have: every path of every camera that is on it. */
@@ -119,7 +124,17 @@ export class Paths {
     for await (const stream of every(this.#deps.streams, { server: server.id, wanted: true })) {
       for (const [name, conf] of this.#confs(stream, server)) wanted.set(name, conf);
     }
+    // After them: who comes back to a server that restarted should find the camera.
+    wanted.set(freePathName, freePath(this.#deps.hooksOf(server.id), freeOptions));
     return wanted;
+  }
+
+  #target(id: string | null, path: string, publisher: string): PictureTarget | null {
+    const { fleet, tokens } = this.#deps;
+    const server = id === null ? undefined : fleet.server(id);
+    const rtsp = server?.alive ? server.protocols?.rtsp : null;
+    if (!server || !rtsp || rtsp.secure) return null;
+    return { host: server.address, port: rtsp.port, path, user: 'picture', password: tokens.publisher(publisher) };
   }
 
   #serverOf({ server }: CameraStream): MediaServer | undefined {

@@ -15,6 +15,7 @@ let told: [name: string, details: Record<string, unknown>][];
 let woken: string[];
 let check: (session: string) => Promise<void>;
 let began: string[];
+let free: string[];
 
 const feed = { name: 'trigate/cam/1-1', ready: false, lostAt: null };
 
@@ -24,10 +25,15 @@ beforeEach(async () => {
   told = [];
   woken = [];
   began = [];
+  free = [];
   check = async (session) => void began.push(session);
   reports = new Reports({
     streams: store.streams,
     viewings: new Viewings(store.viewings, 0),
+    freeNames: {
+      demand: async (server, path) => void free.push(`demand ${server} ${path}`),
+      unDemand: (server, path) => void free.push(`unDemand ${server} ${path}`),
+    },
     emit: async (domain, event, _entity, details) => void told.push([`${domain}.${event}`, details as never]),
     began: (session) => check(session),
     wake: (camera) => woken.push(camera),
@@ -49,7 +55,7 @@ afterEach(async () => {
   await stores.close();
 });
 
-const blank = { server: 's', query: '', sourceType: '', sourceId: '', readerType: '', readerId: '' };
+const blank = { server: 's', isFree: false, query: '', sourceType: '', sourceId: '', readerType: '', readerId: '' };
 const report = (event: HookEvent, more: Partial<HookCall> = {}) =>
   reports.take({ ...blank, event, path: 'door', ...more });
 const stream = async () => (await store.streams.get('cam')) as CameraStream;
@@ -128,4 +134,14 @@ test('a reader that begins is looked at, and told of', async () => {
     ['camera.read', details],
     ['camera.unread', details],
   ]);
+});
+
+test('of a name without a camera nobody is told, but who shows pictures there, and a slot ends with its reader', async () => {
+  await store.viewings.insert({ id: 'ann#1', viewer: 'ann', session: 'r1', type: 'rtspSession' } as never);
+  const more = { isFree: true, path: 'gone', readerId: 'r1', readerType: 'rtspSession' };
+  for (const event of ['demand', 'read', 'unread', 'unDemand'] as const) await report(event, more);
+  expect(free).toEqual(['demand s gone', 'unDemand s gone']);
+  expect(began).toEqual(['r1']);
+  expect(await store.viewings.find({}, { limit: 1 })).toEqual([]);
+  expect([told, woken]).toEqual([[], []]);
 });

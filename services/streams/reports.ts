@@ -3,6 +3,7 @@ import type { Log } from '../../shared/runtime/log.ts';
 import { change } from '../../shared/store/change.ts';
 import type { Collection } from '../../shared/store/collection.ts';
 import type { Emit } from '../deps.ts';
+import type { FreeNames } from './free.names.ts';
 import { type HookCall, readFeedName } from './media/index.ts';
 import { pictureQuery } from './pictures/picture.publisher.ts';
 import type { CameraStream, Feed } from './streams.store.ts';
@@ -11,6 +12,7 @@ import type { Viewings } from './viewings.ts';
 export interface ReportsDeps {
   streams: Collection<CameraStream>;
   viewings: Viewings;
+  freeNames: Pick<FreeNames, 'demand' | 'unDemand'>;
   emit: Emit;
   /** A reader began: whether it still may is to be seen. */
   began(session: string, type: string): Promise<void>;
@@ -37,11 +39,21 @@ export class Reports {
   }
 
   async take(call: HookCall): Promise<void> {
+    if (call.isFree) return this.#atFreeName(call);
     const feed = readFeedName(call.path);
     if (feed) return this.#ofFeed(feed.camera, call);
     const [stream] = await this.#deps.streams.find({ path: call.path }, { limit: 1 });
     if (!stream || stream.server !== call.server) return;
     await this.#ofViewer(stream, call);
+  }
+
+  /** There is no camera to tell of. */
+  async #atFreeName({ event, server, path, readerId, readerType }: HookCall): Promise<void> {
+    const { freeNames, viewings, began } = this.#deps;
+    if (event === 'demand') await freeNames.demand(server, path);
+    if (event === 'unDemand') freeNames.unDemand(server, path);
+    if (event === 'read') await began(readerId, readerType);
+    if (event === 'unread') await viewings.ended(readerId);
   }
 
   /** Whether a camera delivers. */

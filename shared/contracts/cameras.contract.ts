@@ -157,10 +157,13 @@ export const camerasContract = service({
         }),
         rekey: rekeyAction('cameras'),
         wiring: action({
-          summary: 'What streams need to know: of one camera, or of all, 100 a page, oldest first',
+          summary: 'What streams need to know: of one camera, of whose path it is, or of all, 100 a page, oldest first',
           access: 'internal',
           entity: 'optional',
-          payload: z.strictObject({ page: z.int().min(1).max(10_000).default(1) }),
+          payload: z.strictObject({
+            page: z.int().min(1).max(10_000).default(1),
+            mtx_path: z.string().max(255).optional(),
+          }),
           result: z.object({ items: z.array(wiring), total: z.int().min(0) }),
           errors: ['NOT_FOUND'],
           idempotent: true,

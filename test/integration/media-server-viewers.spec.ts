@@ -184,6 +184,46 @@ describe.each(kinds)('hooks of $kind', ({ real }) => {
   });
 });
 
+describe.each(kinds)('the path of $kind for all other names', ({ real }) => {
+  test('is asked about, calls for a publisher by the name, and ends for a name that gets a path of its own', async () => {
+    const auth = await startAuthServer(({ user }) => user === 'ann');
+    later(auth.close);
+    const hooks = await startHookLog();
+    later(hooks.remove);
+    const fields = { runOnDemand: hooks.command('demand', '$MTX_PATH'), runOnUnDemand: hooks.command('undemand') };
+    const server = await startMediaServer({ real, authUrl: auth.url, paths: { all_others: fields } });
+    later(server.stop);
+    const free = (user: string) => `${server.rtspUrl.replace('//', `//${user}:secret@`)}/free`;
+    expect((await decodeFrames(free('eve'), 1)).error).toContain('401');
+    const reading = decodeFrames(free('ann'), 1_000, 20_000);
+    await eventually(hooks.lines, (lines) => lines.includes('demand free free - - -'), 5_000);
+    expect(auth.calls.map(({ action, path }) => `${action} ${path}`)).toContain('read free');
+    const pattern = await publish(free('ann'));
+    const live = await eventually(
+      () => livePath(server, 'free'),
+      ({ readers }) => readers?.length === 1,
+      5_000,
+    );
+    expect(live).toMatchObject({ confName: 'all_others', available: true });
+    await addPath(server, 'free', { runOnDemand: hooks.command('own') });
+    const { frames } = await reading;
+    expect([frames > 0, frames < 1_000]).toEqual([true, true]);
+    await eventually(hooks.lines, (lines) => lines.includes('undemand - free - - -'), 5_000);
+    expect(await livePath(server, 'free')).toMatchObject({ confName: 'free', available: false, readers: [] });
+    await pattern.stop();
+  }, 60_000);
+
+  test('has one of three words', async () => {
+    const server = await startMediaServer({ real, paths: { all: {} } });
+    later(server.stop);
+    const error = "all_others, all and '~^.*$' are aliases";
+    for (const name of ['all_others', '~^.*$']) {
+      const answer = await api(server, 'POST', `config/paths/add/${encodeURIComponent(name)}`, {});
+      expect(answer).toEqual({ status: 400, body: { status: 'error', error } });
+    }
+  });
+});
+
 describe.each(kinds)('authentication of $kind over HTTP', ({ real }) => {
   test('asks about each step, with the ids of the sessions', async () => {
     const auth = await startAuthServer(

@@ -60,9 +60,10 @@ const readOptions = ['-flags', 'low_delay', '-probesize', '200000', '-analyzedur
 
 /**
  * Reads and decodes pictures from RTSP, HLS or a file until `count` have come or `timeoutMs` are over.
+ * `first` is called when one has.
  * @throws Error how to get ffmpeg
  */
-export function decodeFrames(url: string, count = 5, timeoutMs = 15_000): Promise<Decoded> {
+export function decodeFrames(url: string, count = 5, timeoutMs = 15_000, first = () => {}): Promise<Decoded> {
   const isRtsp = url.startsWith('rtsp');
   const input = [...(isRtsp ? ['-rtsp_transport', 'tcp'] : []), ...readOptions, '-i', url];
   // One line for each decoded picture.
@@ -75,6 +76,7 @@ export function decodeFrames(url: string, count = 5, timeoutMs = 15_000): Promis
   const result: Decoded = { frames: 0, firstMs: null, error: '', sums: [] };
   createInterface({ input: child.stdout }).on('line', (line) => {
     if (line.startsWith('#')) return;
+    if (result.frames === 0) first();
     result.firstMs ??= Date.now() - begun;
     result.frames += 1;
     result.sums.push(line.split(',').at(5)?.trim() ?? '');

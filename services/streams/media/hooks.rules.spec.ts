@@ -30,12 +30,22 @@ describe('hooks of media servers', () => {
       event: 'read',
       server: 'a1b2',
       path: 'front-door',
+      isFree: false,
       query: 'token=a&b=c d',
       sourceType: '',
       sourceId: '',
       readerType: 'rtspSession',
       readerId: '7',
     });
+  });
+
+  test('a hook of the path of free names says which name it was', () => {
+    const url = called(hookCommand(context, 'demand', 'all_others'), { MTX_PATH: 'yard/gone-1' });
+    expect(readHook('demand', url.searchParams, 'sesame')).toMatchObject({ path: 'yard/gone-1', isFree: true });
+    // The name alone makes no such hook.
+    const { searchParams } = called(hookCommand(context, 'demand', 'door'));
+    searchParams.set('name', 'yard');
+    expect(readHook('demand', searchParams, 'sesame')).toMatchObject({ path: 'door', isFree: false });
   });
 
   test.each(['server', 'path', 'signature'])('a hook whose %s was changed is not believed', (name) => {

@@ -7,6 +7,9 @@ export type HookEvent = (typeof hookEvents)[number];
 /** How the media server calls back: with which program, or with our own script run by this Node.js. */
 export type HookProgram = 'wget' | 'curl' | { node: string; script: string };
 
+/** What MediaMTX calls the path for every name that no other path has. */
+export const freePathName = 'all_others';
+
 export interface HookContext {
   /** Base at which the media server reaches the HTTP gateway. */
   callback: string;
@@ -43,11 +46,13 @@ export function hookCommand(context: HookContext, event: HookEvent, path: string
 
 /**
  * Where one hook calls, with POST and without a body:
- * `<callback>/api/media/hooks/<event>?installation=&server=&path=&signature=` and the variables of the event.
+ * `<callback>/api/media/hooks/<event>?installation=&server=&path=&signature=` and the variables of the event; for the
+ * path of free names also `name=`, as letters, digits and `-_./` are all that MediaMTX takes in one.
  */
 function hookUrl({ callback, installation, server, secret }: HookContext, event: HookEvent, path: string): string {
   const query = new URLSearchParams({ installation, server, path, signature: sign(secret, { server, event, path }) });
-  const variables = Object.entries(variablesOf[event]).map(([name, variable]) => `&${name}=$${variable}`);
+  const which = { ...variablesOf[event], ...(path === freePathName && { name: 'MTX_PATH' }) };
+  const variables = Object.entries(which).map(([name, variable]) => `&${name}=$${variable}`);
   const base = callback.replace(/\/+$/, '').replaceAll('$', '%24');
   return `${base}/api/media/hooks/${event}?${query}${variables.join('')}`;
 }
@@ -78,8 +83,10 @@ const sign = (secret: string, { server, event, path }: Signed): string =>
 export interface HookCall {
   event: HookEvent;
   server: string;
-  /** A viewer path or a feed path. */
+  /** A viewer path or a feed path; the name that was asked for where it is free. */
   path: string;
+  /** No camera had that name. */
+  isFree: boolean;
   query: string;
   sourceType: string;
   sourceId: string;
@@ -97,10 +104,12 @@ export function readHook(event: string, query: URLSearchParams, secret: string):
   if (!known || !server || !path) return null;
   if (!signedAs(signature, sign(secret, { server, event: known, path }))) return null;
   const variable = (name: string) => of(name).slice(0, longest);
+  const isFree = path === freePathName;
   return {
     event: known,
     server,
-    path,
+    path: isFree ? variable('name') : path,
+    isFree,
     query: variable('query'),
     sourceType: variable('sourceType'),
     sourceId: variable('sourceId'),

@@ -1,6 +1,7 @@
 export { type FleetOptions, mediaFleet, type ServerPlace, serverId } from './fleet.ts';
 export type { Fleet, FleetEvent, Listener, MediaServer, Protocols } from './fleet.types.ts';
 export {
+  freePathName,
   type HookCall,
   type HookContext,
   type HookEvent,
@@ -17,6 +18,7 @@ export {
   type Feed,
   feedName,
   feedPath,
+  freePath,
   ownPrefix,
   type PathConf,
   readFeedName,

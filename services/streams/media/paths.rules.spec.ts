@@ -7,6 +7,8 @@ import {
   difference,
   feedName,
   feedPath,
+  freePath,
+  hasForeignFreePath,
   isOurs,
   type PathConf,
   readFeedName,
@@ -72,6 +74,14 @@ describe('configurations of paths', () => {
       rtspTransport: 'tcp',
       forward: [{ dest: 'rtsp://feed:t-1@127.0.0.1:8554/door' }],
     });
+  });
+
+  test("free names are somebody else's where any of the server's words for them is", () => {
+    const ours = freePath(context, { startTimeout: 10, closeAfter: 10 });
+    expect(hasForeignFreePath(found(shown('all_others', ours), shown('~^cam', {})), 'one')).toBe(false);
+    for (const name of ['all_others', 'all', '~^.*$']) {
+      expect(hasForeignFreePath(found(shown(name, {})), 'one')).toBe(true);
+    }
   });
 
   test('viewer, feed and canary are known as ours, and only to their own installation', () => {

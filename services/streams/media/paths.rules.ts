@@ -1,4 +1,4 @@
-import { type HookContext, type HookEvent, hookCommand, hookMarker } from './hooks.rules.ts';
+import { freePathName, type HookContext, type HookEvent, hookCommand, hookMarker } from './hooks.rules.ts';
 
 /** Keys of a MediaMTX path that Trigate sets; the server fills in the rest. Durations are text such as `10s`. */
 export interface PathConf {
@@ -100,6 +100,34 @@ export function feedPath(context: HookContext, { name, source, bearer, viewer, t
     runOnUnavailable: on('notReady'),
   };
 }
+
+/**
+ * The path of every name that is free: who asks for a camera that is gone or disabled is asked about too, as the media
+ * server refuses a name without a path by itself. Of expressions that match it is the last.
+ */
+export function freePath(context: HookContext, options: ViewerOptions): PathConf {
+  const on = hook(context, freePathName);
+  return {
+    source: 'publisher',
+    overridePublisher: true,
+    runOnDemand: on('demand'),
+    runOnDemandStartTimeout: duration(options.startTimeout),
+    runOnDemandCloseAfter: duration(options.closeAfter),
+    runOnUnDemand: on('unDemand'),
+    runOnRead: on('read'),
+    runOnUnread: on('unread'),
+  };
+}
+
+/** MediaMTX takes one of these names for the same path (`all_others, all and '~^.*$' are aliases`). */
+const freePathNames = [freePathName, 'all', '~^.*$'];
+
+/** Whether free names are somebody else's business on a server. */
+export const hasForeignFreePath = (found: ReadonlyMap<string, object>, installation: string): boolean =>
+  freePathNames.some((name) => {
+    const there = found.get(name);
+    return there !== undefined && !isOurs(there, installation);
+  });
 
 /** Nobody can read it, as nobody may publish on it. */
 export const canaryPath = (context: HookContext): PathConf => ({

@@ -1,11 +1,19 @@
 import type { Log } from '../../../shared/runtime/log.ts';
 import { globalsProblem, hasGlobals, wantedGlobals } from './globals.rules.ts';
-import type { HookContext } from './hooks.rules.ts';
+import { freePathName, type HookContext } from './hooks.rules.ts';
 import { lane } from './lane.ts';
 import type { MediaApi } from './media.api.ts';
 import { isMediaError, MediaError, PathTaken } from './media.error.ts';
 import type { Globals } from './media.schemas.ts';
-import { byUrgency, canaryName, canaryPath, difference, isOurs, type PathConf } from './paths.rules.ts';
+import {
+  byUrgency,
+  canaryName,
+  canaryPath,
+  difference,
+  hasForeignFreePath,
+  isOurs,
+  type PathConf,
+} from './paths.rules.ts';
 
 /** Paths by name. */
 export type Wanted = ReadonlyMap<string, PathConf>;
@@ -93,6 +101,7 @@ export class Reconciler {
     const { api, context, wanted } = this.#options;
     const found = new Map((await api.configPaths()).map((path) => [path.name, path]));
     const want = new Map(await wanted());
+    if (hasForeignFreePath(found, context.installation)) want.delete(freePathName);
     // The last to be added: it tells that the others are there.
     want.delete(this.#canary);
     want.set(this.#canary, canaryPath(context));

@@ -126,8 +126,18 @@ export class ConfigStore {
   }
 }
 
+const aliases = ['all', 'all_others', '~^.*$'];
+
+/** @throws Error */
+function assertOneForAll(names: Iterable<string>): void {
+  if ([...names].filter((name) => aliases.includes(name)).length > 1) {
+    throw new Error("all_others, all and '~^.*$' are aliases");
+  }
+}
+
 function withPath(state: ConfigState, name: string, fields: Record<string, unknown>): ConfigState {
   const config = completePath(name, completeDefaults(state.defaults), fields);
+  assertOneForAll(new Set([...state.given.keys(), name]));
   return { ...state, given: new Map(state.given).set(name, fields), paths: new Map(state.paths).set(name, config) };
 }
 
@@ -143,6 +153,7 @@ function load(text: string): ConfigState {
   const global = completeGlobal(globalDefaults, decode(rest, globalShape));
   const defaults = decode(fromFile, pathShape);
   const entries = Object.entries(paths as Record<string, unknown>);
+  assertOneForAll(entries.map(([name]) => name));
   const given = new Map(entries.map(([name, fields]) => [name, decode(fields, pathShape)]));
   return { global, defaults, given, paths: completePaths(defaults, given) };
 }
