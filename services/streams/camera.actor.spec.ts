@@ -85,6 +85,7 @@ function build(): void {
     sessions,
     tokens,
     streams: store.streams,
+    viewings: store.viewings,
     log: silentLog,
   });
   closings = new Closings(sessions, silentLog);

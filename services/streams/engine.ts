@@ -61,7 +61,16 @@ export async function startEngine(deps: ServiceDeps) {
       return local.paths.wanted(server);
     },
   });
-  const paths = new Paths({ fleet, hooksOf, callback, sessions, tokens, streams, log });
+  const paths = new Paths({
+    fleet,
+    hooksOf,
+    callback,
+    sessions,
+    tokens,
+    streams,
+    viewings: store.viewings,
+    log,
+  });
   local.paths = paths;
 
   const boxes = new Mailboxes((camera) => act(camera), {

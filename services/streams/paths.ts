@@ -20,7 +20,7 @@ import {
 } from './media/index.ts';
 import type { PictureTarget } from './pictures/picture.publisher.ts';
 import type { Sessions } from './sessions.ts';
-import { type CameraStream, type Feed, feedsOf } from './streams.store.ts';
+import { type CameraStream, type Feed, feedsOf, type Viewing } from './streams.store.ts';
 
 /** Milliseconds after the start for which a server that never answered may still be about to. */
 const unknownMs = 5_000;
@@ -40,6 +40,7 @@ export interface PathsDeps {
   sessions: Sessions;
   tokens: FeedTokens;
   streams: Collection<CameraStream>;
+  viewings: Pick<Collection<Viewing>, 'count'>;
   log: Log;
 }
 
@@ -65,12 +66,12 @@ export class Paths {
 
   /** The server for a camera; null where none lives. */
   async choose({ id, server }: CameraStream): Promise<string | null> {
-    const { fleet, streams } = this.#deps;
+    const { fleet, streams, viewings } = this.#deps;
     const candidates = fleet.servers.map(async (one) => ({
       id: one.id,
       alive: one.alive,
       cameras: one.alive ? await streams.count({ server: one.id }) : 0,
-      readers: 0,
+      readers: one.alive ? await viewings.count({ server: one.id }) : 0,
     }));
     return place(id, server, await Promise.all(candidates));
   }

@@ -43,6 +43,7 @@ beforeEach(async () => {
     id: 'cam',
     name: 'Door',
     path: 'door',
+    wanted: true,
     server: 's',
     state: 'starting',
     demanded: false,
@@ -115,6 +116,13 @@ test('what another server, a feed of before, or nobody we know reports changes n
   await report('ready', { path: 'trigate/gone/1-1' });
   expect(await stream()).toEqual(before);
   expect(told).toEqual([]);
+});
+
+test('what ends as the camera is disabled is told of a camera that is not enabled', async () => {
+  const { version } = await stream();
+  await store.streams.update('cam', version, { wanted: false });
+  await report('unread', { readerType: 'rtspSession', readerId: 'r1' });
+  expect(told).toEqual([['camera.unread', expect.objectContaining({ name: 'Door', enabled: false, path: 'door' })]]);
 });
 
 test('a reader is told of where nobody says whether it still may watch', async () => {

@@ -154,10 +154,10 @@ const isOvertaken = ({ demandedAt }: CameraStream, now: number): boolean =>
 const secretParameters = ['token', 'jwt', 'user', 'pass', 'password'];
 
 /** Every user hears the event: the query goes without what is secret in it. MediaMTX escapes it once more. */
-function base({ name, path }: CameraStream, query: string) {
+function base({ name, path, wanted }: CameraStream, query: string) {
   const parameters = new URLSearchParams(decoded(query));
   for (const secret of secretParameters) parameters.delete(secret);
-  return { name, enabled: true, path, query: parameters.toString() };
+  return { name, enabled: wanted, path, query: parameters.toString() };
 }
 
 function decoded(query: string): string {

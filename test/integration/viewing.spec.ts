@@ -27,7 +27,7 @@ describe.each(mediaServerKinds)('viewing a camera through $kind', ({ real }) => 
   let socket: Socket;
   let mqtt: MqttClient;
   const heard: ServiceEvent[] = [];
-  const heardOnMqtt: string[] = [];
+  const heardOnMqtt: { topic: string; body: ServiceEvent }[] = [];
 
   beforeAll(async () => {
     source = cleanup.add(await cameraSource({ user: 'cam', password: 'p@ss#w0rd' }), (one) => one.stop());
@@ -45,12 +45,18 @@ describe.each(mediaServerKinds)('viewing a camera through $kind', ({ real }) => 
     socket.on('streams:*', (event: ServiceEvent) => heard.push(event));
     mqtt = cleanup.add(await openMqtt(system.mqttUrls[0] as string), (one) => one.endAsync(true));
     await mqtt.subscribeAsync('/nestmtx/events/camera/#', { qos: 1 });
-    mqtt.on('message', (topic) => heardOnMqtt.push(topic));
+    mqtt.on('message', (topic, payload) => heardOnMqtt.push({ topic, body: JSON.parse(payload.toString()) }));
   }, 60_000);
   afterAll(() => cleanup.run(), 30_000);
 
   const urls = (owner: Owner, camera = door.id) => owner.call('streams.create', { payload: { camera } });
   const names = () => heard.map(({ event }) => event);
+  /** Names of paths that are in use. */
+  const pathsNow = async () => {
+    const answer = await fetch(`${media.apiUrl}/v3/paths/list?itemsPerPage=1000`);
+    return ((await answer.json()) as { items: { name: string }[] }).items.map(({ name }) => name);
+  };
+  const isFed = async () => (await pathsNow()).some((name) => name.startsWith(`trigate/${door.id}/`));
   const isIdle = () =>
     eventually(
       () => viewer.call('streams.read', { entity: door.id }),
@@ -66,6 +72,7 @@ describe.each(mediaServerKinds)('viewing a camera through $kind', ({ real }) => 
     expect(decoded).toMatchObject({ frames: 5, error: '' });
     expect(decoded.firstMs).toBeLessThan(firstPictureMs);
     expect(Date.parse(expires)).toBeGreaterThan(Date.now());
+    expect(await isFed()).toBe(true);
     await isIdle();
     const expected = ['demand', 'ready', 'started', 'read', 'unread', 'unDemand', 'notReady', 'stopped'];
     await eventually(
@@ -73,21 +80,17 @@ describe.each(mediaServerKinds)('viewing a camera through $kind', ({ real }) => 
       (all) => expected.every((name) => all.includes(name)),
       10_000,
     );
-    const told = (event: string, details: object) =>
-      expect(heard).toContainEqual(
-        expect.objectContaining({
-          domain: 'camera',
-          event,
-          entity: door.id,
-          details: expect.objectContaining(details),
-        }),
-      );
-    told('demand', { name: 'door', enabled: true, path: 'door', query: '' });
-    told('ready', { sourceType: 'rtspSession' });
-    told('read', { readerType: 'rtspSession' });
-    for (const name of ['demand', 'ready', 'read', 'unread', 'unDemand', 'notReady']) {
-      expect(heardOnMqtt).toContain(`/nestmtx/events/camera/${door.id}/${name}`);
-    }
+    const base = { name: 'door', enabled: true, path: 'door', query: '' };
+    const source = { sourceType: 'rtspSession', sourceId: expect.any(String) };
+    const reader = { readerType: 'rtspSession', readerId: expect.any(String) };
+    const told = (event: string, details: object) => {
+      const body = { domain: 'camera', event, entity: door.id, details, at: expect.any(String) };
+      expect(heard).toContainEqual(body);
+      expect(heardOnMqtt).toContainEqual({ topic: `/nestmtx/events/camera/${door.id}/${event}`, body });
+    };
+    for (const event of ['demand', 'unDemand']) told(event, { ...base, query: expect.any(String) });
+    for (const event of ['ready', 'notReady']) told(event, { ...base, query: expect.any(String), ...source });
+    for (const event of ['read', 'unread']) told(event, { ...base, ...reader });
   }, 60_000);
 
   test('the first viewer gets decoded pictures in under 3 s over HLS, and no event repeats the token', async () => {
@@ -102,17 +105,23 @@ describe.each(mediaServerKinds)('viewing a camera through $kind', ({ real }) => 
   }, 60_000);
 
   test('who has no token, one of another camera, or one of nobody sees nothing', async () => {
+    await isIdle();
     const other = await addCamera(admin, { mtx_path: `garden-${randomUUID()}`, source: source.url });
     const bare = `${media.rtspUrl}/door`;
-    const { rtsp } = await urls(viewer, other.id);
+    const { rtsp, hls } = await urls(viewer, other.id);
     const borrowed = (rtsp as string).replace(/\/garden.*$/, '/door');
     const invented = bare.replace('//', `//viewer:${'x'.repeat(32)}@`);
     for (const url of [bare, borrowed, invented]) {
       expect(await decodeFrames(url, 1, 8_000)).toMatchObject({ frames: 0, error: expect.stringContaining('401') });
     }
-    const hls = `${media.hlsUrl}/door/index.m3u8`;
-    expect(await decodeFrames(hls, 1, 8_000)).toMatchObject({ frames: 0 });
-    expect((await fetch(`${media.apiUrl}/v3/paths/get/trigate`)).status).toBe(404);
+    const index = `${media.hlsUrl}/door/index.m3u8`;
+    const token = new URL(hls as string).searchParams.get('token');
+    for (const url of [index, `${index}?token=${token}`, `${index}?token=${'x'.repeat(32)}`]) {
+      expect((await fetch(url)).status).toBe(401);
+      expect(await decodeFrames(url, 1, 8_000)).toMatchObject({ frames: 0 });
+    }
+    // Nor does the camera begin for them.
+    expect(await isFed()).toBe(false);
   }, 60_000);
 
   test('a user watches as many streams at once as are allowed', async () => {
@@ -182,6 +191,34 @@ describe.each(mediaServerKinds)('viewing a camera through $kind', ({ real }) => 
     console.info(`revocation: the reader was gone after ${gone} ms`);
     expect(gone).toBeLessThan(2_000);
     expect(await decodeFrames(rtsp as string, 1, 8_000)).toMatchObject({ frames: 0 });
+  }, 60_000);
+
+  test('logging out ends what the user watches over HLS: within 2 s no segment comes any more', async () => {
+    const user = { username: `leaver-${randomUUID()}`, password: 'soon to be logged out' };
+    await admin.call('users.create', { payload: { ...user, roles: ['user'], can_login: true } });
+    const leaver = cleanup.add(await logIn(system, user), (one) => one.close());
+    const { hls } = await urls(leaver);
+    const index = await fetch(hls as string);
+    const named = (playlist: string) => playlist.split('\n').filter((line) => line && !line.startsWith('#'));
+    const playlist = new URL(named(await index.text())[0] as string, index.url);
+    let segment: URL | undefined;
+    const fetched = async () => {
+      const answer = await fetch(playlist);
+      if (answer.status !== 200) return answer.status;
+      const last = named(await answer.text()).at(-1);
+      if (!last) return 0;
+      segment = new URL(last, playlist);
+      return (await fetch(segment)).status;
+    };
+    await eventually(fetched, (status) => status === 200, 15_000);
+    const before = Date.now();
+    await leaver.call('auth.delete', {});
+    expect(await eventually(fetched, (status) => status !== 200, 10_000)).toBe(401);
+    const gone = Date.now() - before;
+    console.info(`revocation: no segment of HLS came any more after ${gone} ms`);
+    expect(gone).toBeLessThan(2_000);
+    expect((await fetch(segment as URL)).status).toBe(401);
+    expect((await fetch(hls as string)).status).toBe(401);
   }, 60_000);
 
   test('the metrics count cameras by the state of their stream', async () => {

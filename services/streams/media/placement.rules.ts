@@ -4,7 +4,7 @@ export interface Candidate {
   alive: boolean;
   /** Cameras placed on it. */
   cameras: number;
-  /** Readers of all its paths. */
+  /** Readers of all its paths, over the whole fleet's processes. */
   readers: number;
 }
 
