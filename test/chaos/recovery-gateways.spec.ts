@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { expect, test } from '@jest/globals';
-import { connect } from 'nats';
+import { connect, millis } from 'nats';
 import { socketsPrefix } from '../../gateways/socketio/cluster.adapter.ts';
 import { next } from '../integration/seeds/cast.ts';
 import { within } from '../system/clients/wait.ts';
@@ -87,6 +87,54 @@ test('a gateway that ends says so to its clients, who go on at the others', asyn
   expect(found).toEqual(clean);
   expect(stage.total(({ recoveries }) => recoveries)).toBe(leaving.length);
 }, 90_000);
+
+test('a session whose gateway stands still goes on at another without a gap, or begins anew and is told so', async () => {
+  await stage.gather(12);
+  const stop = await stage.numbers();
+  const [still, ...others] = stage.urls;
+  const gateway = stage.system.processes['socketio-1'];
+  const [moving, staying] = [0, 1].map((half) =>
+    stage.clients.filter((_, index) => index % 3 === 0 && (index / 3) % 2 === half),
+  ) as [Wanderer[], Wanderer[]];
+  for (const client of staying) client.onLost(() => void comeBack(client, [still]));
+  const before = stage.pushed;
+  await gateway?.kill('SIGSTOP');
+  try {
+    await until(() => stage.pushed > before + 5, 20_000);
+    for (const client of moving) client.breakOff();
+    await Promise.all(moving.map((client) => comeBack(client, others)));
+    await until(() => moving.every(({ told }) => told.recovered + told.failed === 1), 10_000);
+    const after = stage.pushed;
+    await until(() => stage.pushed > after + 5, 20_000);
+  } finally {
+    await gateway?.kill('SIGCONT');
+  }
+  await until(() => stage.clients.every(({ connected }) => connected), 20_000);
+  const all = await stop();
+  // One that joined anew may be in its room only now.
+  await stage.push(all.length);
+  await stage.heardLast(all.length, 20_000);
+  const found = findings([...all, all.length]);
+  const [recovered, failed] = [stage.total(({ told }) => told.recovered), stage.total(({ told }) => told.failed)];
+  console.log(
+    `gateway stopped: ${recovered} sessions recovered, ${failed} began anew; ${all.length} numbers; ${JSON.stringify(found)}`,
+  );
+  expect(found).toEqual(clean);
+  // Who was told that nothing is missing has the life of before; nobody else has.
+  for (const { lives, told } of stage.clients) expect(lives.length).toBe(1 + told.failed);
+}, 120_000);
+
+test('the log keeps packets for two minutes of absence, and for the time until that is noticed', async () => {
+  const nats = await connect({ servers: stage.system.nats.url });
+  try {
+    const manager = await nats.jetstreamManager();
+    const { config } = await manager.streams.info(`${socketsPrefix({ natsPrefix: 'trigate' })}-fanout`);
+    // A ping of Engine.IO after 25 s, and 20 s for its answer.
+    expect(millis(config.max_age)).toBeGreaterThanOrEqual(120_000 + 45_000);
+  } finally {
+    await nats.close();
+  }
+});
 
 test('where the log has lost what was missed a session is a new one, and its client is told so', async () => {
   await stage.gather(3);

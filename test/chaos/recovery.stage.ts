@@ -30,6 +30,8 @@ export class GatewayStage {
   cast!: Cast;
   room = '';
   clients: Wanderer[] = [];
+  /** Numbers of `numbers` that were answered, of the test that is on. */
+  pushed = 0;
   readonly #gone: ProductProcess[] = [];
   #stopNumbers: () => Promise<number[]> = async () => [];
 
@@ -98,7 +100,7 @@ export class GatewayStage {
     let count = 0;
     let stopped = false;
     const running = (async () => {
-      while (!stopped) await this.push(count++);
+      for (; !stopped; this.pushed = count) await this.push(count++);
     })();
     this.#stopNumbers = async () => {
       stopped = true;
