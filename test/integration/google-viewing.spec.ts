@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
 import type { ServiceEvent } from '../../shared/fanout/bus.ts';
 import { Stage } from '../conformance/stage.ts';
@@ -6,6 +7,7 @@ import type { Kind } from '../servers/google/models.ts';
 import { type MediaServer, startMediaServer } from '../servers/media-server.ts';
 import { type CameraSource, cameraSource, decodeFrames, publishPattern } from '../servers/video.ts';
 import { cameraEnv, mediaServerKinds, type Urls } from '../system/cameras.ts';
+import { openMqtt } from '../system/clients/mqtt.client.ts';
 import { eventually } from '../system/clients/wait.ts';
 import { authorized, camerasOf, hearing, sync } from '../system/google.ts';
 import { startOneProcess } from '../system/one-process.ts';
@@ -26,6 +28,7 @@ describe.each(mediaServerKinds)('cameras of Google through $kind', ({ real }) =>
   let stage: Stage;
   let credentials: { id: string };
   let heard: ServiceEvent[];
+  const heardOnMqtt: { topic: string; body: ServiceEvent }[] = [];
   let count = 0;
 
   beforeAll(async () => {
@@ -47,6 +50,9 @@ describe.each(mediaServerKinds)('cameras of Google through $kind', ({ real }) =>
     const hears = await hearing(stage, 'camera');
     heard = hears.heard;
     cleanup.add(hears.socket, (one) => one.disconnect());
+    const mqtt = cleanup.add(await openMqtt(system.mqttUrls[0] as string), (one) => one.endAsync(true));
+    await mqtt.subscribeAsync('/nestmtx/events/camera/#', { qos: 1 });
+    mqtt.on('message', (topic, payload) => heardOnMqtt.push({ topic, body: JSON.parse(payload.toString()) }));
   }, 60_000);
   afterAll(() => cleanup.run(), 30_000);
   afterEach(() => {
@@ -77,6 +83,18 @@ describe.each(mediaServerKinds)('cameras of Google through $kind', ({ real }) =>
   const stream = (entity: string) =>
     stage.operator<{ state: string; problem: string | null }>({ module: 'streams', command: 'read', entity });
   const told = (camera: string, event: string) => heard.filter((one) => one.entity === camera && one.event === event);
+  /** The events of this name of a camera, as Socket.IO told them, each with these details, over MQTT too. */
+  const toldOnBoth = async (camera: string, event: string, details: object) => {
+    for (const body of told(camera, event)) {
+      expect(body).toEqual({ domain: 'camera', event, entity: camera, details, at: expect.any(String) });
+      const topic = `/nestmtx/events/camera/${camera}/${event}`;
+      await eventually(
+        async () => heardOnMqtt,
+        (all) => all.some((one) => one.topic === topic && isDeepStrictEqual(one.body, body)),
+        5_000,
+      );
+    }
+  };
   const tells = (camera: string, event: string, times: number, ms = 15_000) =>
     eventually(
       async () => told(camera, event).length,
@@ -93,7 +111,7 @@ describe.each(mediaServerKinds)('cameras of Google through $kind', ({ real }) =>
     // Less than 3 s where the machine does nothing else; the figure is printed.
     expect(decoded.firstMs).toBeLessThan(6_000);
     await tells(id, 'extended', 1);
-    expect(told(id, 'extended')[0]?.details).toEqual({ name: 'Hall Camera', expiresAt: expect.any(String) });
+    await toldOnBoth(id, 'extended', { name: 'Hall Camera', expiresAt: expect.any(String) });
     await eventually(
       async () => google.counts.stopped - before.stopped,
       (stopped) => stopped === 1,
@@ -108,6 +126,21 @@ describe.each(mediaServerKinds)('cameras of Google through $kind', ({ real }) =>
     );
     expect(record.url_rtsp_tcp).toMatch(/^rtsp:\/\/<window.location.origin>:\d+\/google-\d+$/);
   }, 60_000);
+
+  test('an RTSP device gives pictures over HLS', async () => {
+    const { id } = await shared('legacy-camera');
+    const { stopped } = google.counts;
+    const { hls } = await urls(id);
+    const decoded = await decodeFrames(hls as string, 5, 20_000);
+    console.info(`Google over HLS: first picture after ${decoded.firstMs} ms`);
+    expect(decoded.frames).toBe(5);
+    await stage.operator({ module: 'cameras', command: 'update', entity: id, payload: { is_enabled: false } });
+    await eventually(
+      async () => google.counts.stopped - stopped,
+      (count) => count === 1,
+      30_000,
+    );
+  }, 90_000);
 
   test(
     'an hour of extensions goes by without a gap for who watches',
@@ -168,6 +201,7 @@ describe.each(mediaServerKinds)('cameras of Google through $kind', ({ real }) =>
       30_000,
     );
     expect(told(id, 'failed-extension').length).toBeGreaterThan(0);
+    await toldOnBoth(id, 'failed-extension', { name: expect.any(String), error: expect.any(String) });
     expect(await watch(id, 5, 10_000)).toMatchObject({ frames: 5 });
     await stage.operator({ module: 'cameras', command: 'update', entity: id, payload: { is_enabled: false } });
   }, 90_000);
