@@ -80,6 +80,12 @@ describe.each(mediaServerKinds)('viewing a camera through $kind', ({ real }) => 
       (all) => expected.every((name) => all.includes(name)),
       10_000,
     );
+    // Each protocol tells in its own time.
+    await eventually(
+      async () => heardOnMqtt.map(({ body }) => body.event),
+      (all) => ['read', 'unread', 'notReady'].every((name) => all.includes(name)),
+      10_000,
+    );
     const base = { name: 'door', enabled: true, path: 'door', query: '' };
     const source = { sourceType: 'rtspSession', sourceId: expect.any(String) };
     const reader = { readerType: 'rtspSession', readerId: expect.any(String) };
