@@ -212,8 +212,10 @@ describe.each(systems)('bounds of %s', (name, start) => {
     const sockets = await Promise.all(system.socketioUrls.map((url) => connect(cast.people.stranger.token, url)));
     const sender = await connect(cast.people.admin.token);
     const heard = Promise.all(sockets.map((socket) => next(socket, on)));
-    // Numbers are longer when they are written out; a client would write them out itself.
-    const numbers = `[${Array(100_000).fill('9e20').join(',')}]`;
+    // Numbers are longer when they are written out; a client would write them out itself. Where it is heard it must not
+    // be too much for the one who takes nothing.
+    const count = system.nats ? 100_000 : 5_000;
+    const numbers = `[${Array(count).fill('9e20').join(',')}]`;
     const refused = system.nats ? next(sender, 'exception') : undefined;
     sender.io.engine.write(
       `2["${event}",${JSON.stringify({ ...place(), message: 'grows' }).replace('"grows"', numbers)}]`,
@@ -223,7 +225,7 @@ describe.each(systems)('bounds of %s', (name, start) => {
       await sender.emitWithAck(event, { ...place(), message: 'after' });
     }
     for (const { message } of await heard)
-      expect(system.nats ? message : message.length).toBe(system.nats ? 'after' : 100_000);
+      expect(system.nats ? message : message.length).toBe(system.nats ? 'after' : count);
   });
 
   test('who stops reading is cut before much waits for it, and the others do not notice', async () => {
