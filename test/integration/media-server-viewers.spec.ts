@@ -206,8 +206,7 @@ describe.each(kinds)('the path of $kind for all other names', ({ real }) => {
     );
     expect(live).toMatchObject({ confName: 'all_others', available: true });
     await addPath(server, 'free', { runOnDemand: hooks.command('own') });
-    const { frames } = await reading;
-    expect([frames > 0, frames < 1_000]).toEqual([true, true]);
+    expect((await reading).frames).toBeLessThan(1_000);
     await eventually(hooks.lines, (lines) => lines.includes('undemand - free - - -'), 5_000);
     expect(await livePath(server, 'free')).toMatchObject({ confName: 'free', available: false, readers: [] });
     await pattern.stop();
