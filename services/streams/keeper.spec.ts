@@ -1,6 +1,9 @@
-import { expect, test } from '@jest/globals';
+import { expect, jest, test } from '@jest/globals';
 import { silentLog } from '../../shared/runtime/log.ts';
+import { vault } from '../../shared/runtime/vault.ts';
+import { openMemory } from '../../shared/store/file.collections.ts';
 import { Keeper } from './keeper.ts';
+import { streamsStore } from './streams.store.ts';
 
 test('a look that is asked for while one runs comes after it, once', async () => {
   let looks = 0;
@@ -27,4 +30,43 @@ test('a look that is asked for while one runs comes after it, once', async () =>
   running.shift()?.();
   await stopped;
   expect(looks).toBe(2);
+});
+
+test.each([
+  ['gives pictures is believed for 90 s, as what is kept for HLS needs it', true, 89, 91],
+  ['gives none is believed for 45 s', false, 44, 46],
+])('a demand without a reader at a path that %s', async (_which, available, kept, dropped) => {
+  const stores = openMemory();
+  const { streams } = await streamsStore(stores, vault([{ id: 'k', key: Buffer.alloc(32, 1) }]));
+  const began = Date.now();
+  const demandedAt = new Date(began).toISOString();
+  const idle = { feed: null, next: null, problem: null, state: 'idle', wanted: true };
+  await streams.insert({ id: 'cam', path: 'door', server: 's', demanded: true, demandedAt, ...idle } as never);
+  const paths = async () => [{ name: 'door', available, readers: [] }];
+  const server = { id: 's', alive: true, taken: new Set(), api: { paths } };
+  const keeper = new Keeper({
+    fleet: { servers: [server] },
+    members: { id: 'm', live: () => ['m'] },
+    streams,
+    viewers: { tidy: async () => {} },
+    viewerTokens: { forgetExpired: async () => {} },
+    wake: () => {},
+    log: silentLog,
+  } as never);
+  const now = jest.spyOn(Date, 'now');
+  try {
+    for (const [seconds, demanded] of [
+      [0, true],
+      [kept, true],
+      [dropped, false],
+    ] as const) {
+      now.mockReturnValue(began + seconds * 1_000);
+      keeper.look();
+      await keeper.stop();
+      expect(await streams.get('cam')).toMatchObject({ demanded });
+    }
+  } finally {
+    now.mockRestore();
+    await stores.close();
+  }
 });

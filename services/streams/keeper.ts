@@ -14,6 +14,12 @@ import type { Viewers } from './viewers.ts';
 const tidyEveryMs = 10_000;
 /** Milliseconds a demand is believed without a reader: longer than the media server itself would wait. */
 const demandBoundMs = 45_000;
+/**
+ * Milliseconds a path that gives pictures may be without a reader: a media server keeps what it made for HLS for a minute
+ * after the last player, and then waits before it says that nobody needs the path. A camera that is stopped before is not
+ * asked for again by who comes meanwhile.
+ */
+const unwatchedBoundMs = 90_000;
 
 export interface KeeperDeps {
   fleet: Fleet;
@@ -31,6 +37,8 @@ type LivePaths = ReadonlyMap<string, LivePath>;
 /** A hook may be lost, a session may end unseen. For each media server one process looks after that. */
 export class Keeper {
   readonly #deps: KeeperDeps;
+  /** Of each server, the demanded cameras that nobody reads: since when. */
+  readonly #unwatched = new Map<string, Map<string, number>>();
   #timer: NodeJS.Timeout | undefined;
   #running: Promise<void> = Promise.resolve();
   #isRunning = false;
@@ -73,10 +81,19 @@ export class Keeper {
   async #tidyStreams(server: MediaServer): Promise<void> {
     const records = await everyOne(this.#deps.streams, { server: server.id });
     const paths: LivePaths = new Map((await server.api.paths()).map((path) => [path.name, path]));
+    const before = this.#unwatched.get(server.id);
+    const unwatched = new Map<string, number>();
+    this.#unwatched.set(server.id, unwatched);
     for (const one of records) {
+      const live = paths.get(one.path);
       await this.#tidyFeeds(one, paths);
       await this.#tidyState(one.id, paths);
-      await this.#tidyDemand(one, paths);
+      if (one.demanded && !live?.readers.length) {
+        const since = before?.get(one.id) ?? Date.now();
+        unwatched.set(one.id, since);
+        const believed = Date.parse(one.demandedAt ?? '') + demandBoundMs || 0;
+        if (Date.now() >= (live?.available ? since + unwatchedBoundMs : believed)) await this.#dropDemand(one);
+      }
       await this.#tidyTaken(one, server);
     }
   }
@@ -115,10 +132,8 @@ export class Keeper {
     else if (isNoted !== (whose === 'foreign')) await this.#deps.noteTaken(id, path, whose === 'foreign');
   }
 
-  async #tidyDemand({ id, path, demanded, demandedAt }: CameraStream, paths: LivePaths): Promise<void> {
-    const isWatched = (paths.get(path)?.readers.length ?? 0) > 0;
-    const bound = new Date(Date.now() - demandBoundMs).toISOString();
-    if (!demanded || isWatched || (demandedAt ?? '') > bound) return;
+  /** That nobody needs it any more was not told. */
+  async #dropDemand({ id, demandedAt }: CameraStream): Promise<void> {
     const { streams, wake } = this.#deps;
     await change(streams, id, (current) =>
       current.demandedAt === demandedAt ? { demanded: false, demandedAt: null } : {},
