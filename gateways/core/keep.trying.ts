@@ -1,5 +1,6 @@
 import { toFailure } from '../../shared/runtime/failure.ts';
 import type { Log } from '../../shared/runtime/log.ts';
+import { pause } from './pause.ts';
 
 const maxAttempts = 10;
 const maxPauseMs = 2_000;
@@ -23,8 +24,3 @@ export async function keepTrying(work: () => Promise<unknown>, userId: string, l
     await pause(Math.min(200 * attempt, maxPauseMs));
   }
 }
-
-const pause = (ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms).unref();
-  });

@@ -1,6 +1,8 @@
 import type { Principal } from '../../shared/runtime/principal.ts';
 import { Changes } from './changes.ts';
 import type { RevokedHandler } from './dispatch.types.ts';
+import { OnceMore } from './once.more.ts';
+import { pause } from './pause.ts';
 
 /** Users asked after in one call, and calls that run at a time: one. */
 const perCall = 200;
@@ -36,8 +38,9 @@ interface Held {
 }
 
 /**
- * Who was let in with a token and must end when it does. Notices tell that at once, as they tell of
- * other roles; as a notice can be lost, the sessions of this process are checked again, in batches, after every gap of the bus and every half minute.
+ * Who was let in with a token and must end when it does. Notices tell that at once, as they tell of other roles; as a
+ * notice can be lost, the sessions of this process are checked again, in batches, after every gap of the bus and every
+ * half minute.
  */
 export class Revocation {
   readonly #deps: RevocationDeps;
@@ -45,8 +48,7 @@ export class Revocation {
   readonly #issued = new WeakMap<Principal, Issued>();
   readonly #handlers: RevokedHandler[] = [];
   readonly #holders: (() => Iterable<Principal>)[] = [];
-  #checking = false;
-  #again = false;
+  readonly #checks = new OnceMore(() => this.#checkAll());
 
   constructor(deps: RevocationDeps) {
     this.#deps = deps;
@@ -94,22 +96,14 @@ export class Revocation {
 
   /** Looks after every session that is open now; at once where no check runs, else after that one. */
   check(): void {
-    this.#again = true;
-    if (this.#checking) return;
-    this.#checking = true;
-    void this.#checkAll().finally(() => {
-      this.#checking = false;
-    });
+    this.#checks.ask();
   }
 
   async #checkAll(): Promise<void> {
-    while (this.#again) {
-      this.#again = false;
-      const held = this.#held();
-      const ids = [...held.keys()];
-      for (let at = 0; at < ids.length && !this.#again; at += perCall) {
-        await this.#checkBatch(ids.slice(at, at + perCall), held);
-      }
+    const held = this.#held();
+    const ids = [...held.keys()];
+    for (let at = 0; at < ids.length && !this.#checks.isAsked; at += perCall) {
+      await this.#checkBatch(ids.slice(at, at + perCall), held);
     }
   }
 
@@ -155,8 +149,3 @@ export class Revocation {
 /** What a change of a user shows in. */
 export const shownOf = ({ username, email, roles }: Pick<Principal, 'username' | 'email' | 'roles'>): string =>
   JSON.stringify([username, email, roles]);
-
-const pause = (ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms).unref();
-  });

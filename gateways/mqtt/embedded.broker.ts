@@ -16,7 +16,7 @@ import type { Login } from './embedded/login.ts';
 import { SessionPersistence } from './embedded/persistence.ts';
 import { type Connection, defaultBounds, type SessionBounds } from './embedded/session.ts';
 import { Sessions } from './embedded/sessions.ts';
-import { Running } from './slots.ts';
+import { Running } from './running.ts';
 
 export interface EmbeddedBrokerOptions {
   readonly host: string;
@@ -205,11 +205,11 @@ class Embedded implements EmbeddedBroker {
 
   /** A client with its fill of requests is not read until one is answered. */
   #receive(asker: Connection, packet: PublishPacket, done: () => void): void {
-    void asker.slots.take().then((release) => {
+    void asker.slots.take().then(() => {
       done();
       const payload = Buffer.isBuffer(packet.payload) ? packet.payload : Buffer.from(packet.payload);
       const incoming: Incoming = { payload, qos: packet.qos as QoS, properties: {}, asker };
-      this.#running.add((this.#handler?.(incoming) ?? Promise.resolve()).finally(release));
+      this.#running.add((this.#handler?.(incoming) ?? Promise.resolve()).finally(() => asker.slots.give()));
     });
   }
 

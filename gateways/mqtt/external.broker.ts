@@ -4,10 +4,11 @@ import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt';
 import type { EventEnvelope } from '../../shared/fanout/bus.ts';
+import { Slots } from '../../shared/mailbox/slots.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 import { requestTopic } from '../core/mqtt-acl.rules.ts';
 import type { BrokerClient, Incoming, Outgoing, QoS, RequestHandler } from './broker.ts';
-import { Running, Slots } from './slots.ts';
+import { Running } from './running.ts';
 
 export interface ExternalBrokerOptions {
   /** mqtt://, mqtts://, ws:// or wss:// */
@@ -157,9 +158,9 @@ class ExternalBroker implements BrokerClient {
   #receive(packet: IPublishPacket, readOn: (error?: Error) => void): void {
     const incoming = toIncoming(packet);
     if (incoming.qos === 0) {
-      void this.#slots.take().then((release) => {
+      void this.#slots.take().then(() => {
         readOn();
-        this.#run(incoming, release);
+        this.#run(incoming, () => this.#slots.give());
       });
       return;
     }

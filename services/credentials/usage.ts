@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { Turns } from '../../shared/mailbox/turns.ts';
 import { type Collection, type Collections, Duplicate, type Stored } from '../../shared/store/collection.ts';
 import { type Block, block, type Priority, take, type Usage, type Use } from './usage.rules.ts';
 
@@ -11,6 +12,8 @@ interface StoredUsage extends Stored {
 /** Lost races before a caller is told to come back. */
 const attempts = 8;
 const comeBackMs = 250;
+/** Commands of one process that may wait to be counted; far more than run at a time. */
+const maxWaiting = 10_000;
 
 /**
  * What was sent to Google through each credentials, in one record that every process reads and writes: one read and one
@@ -30,18 +33,10 @@ export async function usageStore(stores: Collections, factor: number) {
     }
   }
 
-  /** Of this process one after another, so that it loses races only to others: the end of the last, by credentials. */
-  const turns = new Map<string, Promise<unknown>>();
-  function inTurn(id: string, decide: (usage: Usage) => Usage | number): Promise<number> {
-    const turn = (turns.get(id) ?? Promise.resolve()).then(() => change(id, decide));
-    const over = turn
-      .catch(() => {})
-      .then(() => {
-        if (turns.get(id) === over) turns.delete(id);
-      });
-    turns.set(id, over);
-    return turn;
-  }
+  /** Of this process one after another, so that it loses races only to others. */
+  const turns = new Turns(maxWaiting);
+  const inTurn = (id: string, decide: (usage: Usage) => Usage | number): Promise<number> =>
+    turns.take(id, () => change(id, decide));
 
   /** @returns what `decide` said where that is a number, or `comeBackMs` after too many lost races */
   async function change(id: string, decide: (usage: Usage) => Usage | number): Promise<number> {

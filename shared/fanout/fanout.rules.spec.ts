@@ -1,10 +1,10 @@
 import { describe, expect, test } from '@jest/globals';
+import { Turns } from '../mailbox/turns.ts';
 import { entityToken } from './adapter/token.ts';
 import { growingPause } from './pause.ts';
 import { Place } from './place.ts';
 import { RecentIds } from './recent.ts';
 import { laneCount, laneOf, namesOf } from './subjects.ts';
-import { Turns } from './turns.ts';
 
 describe('subjects', () => {
   test('a lane depends on domain and entity only, and stays what it was in the first release', () => {

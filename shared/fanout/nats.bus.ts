@@ -1,4 +1,5 @@
 import type { JetStreamClient, JetStreamManager, NatsConnection } from 'nats';
+import { Turns } from '../mailbox/turns.ts';
 import { type BusLog, silent } from './adapter/bus.log.ts';
 import { persist } from './adapter/nats.errors.ts';
 import { NatsLink } from './adapter/nats.link.ts';
@@ -10,7 +11,6 @@ import { listenTo } from './nats.listen.ts';
 import { newestOf } from './nats.newest.ts';
 import { ensureStream, type StreamLimits } from './nats.stream.ts';
 import { type BusNames, namesOf } from './subjects.ts';
-import { Turns } from './turns.ts';
 
 export interface NatsBusOptions {
   /** First token of every subject and of the stream's name: letters, digits, `-` and `_`. */

@@ -1,7 +1,7 @@
 import type { Client } from 'aedes';
+import type { Slots } from '../../../shared/mailbox/slots.ts';
 import type { Principal } from '../../../shared/runtime/principal.ts';
 import type { Asker, QoS } from '../broker.ts';
-import type { Slots } from '../slots.ts';
 import { matches } from './filters.ts';
 import type { Login } from './login.ts';
 

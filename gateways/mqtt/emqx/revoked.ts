@@ -1,6 +1,8 @@
 import type { Bus } from '../../../shared/fanout/bus.ts';
 import type { Log } from '../../../shared/runtime/log.ts';
 import type { Authenticator } from '../../core/dispatch.types.ts';
+import { OnceMore } from '../../core/once.more.ts';
+import { pause } from '../../core/pause.ts';
 import type { EmqxApi, EmqxClient } from './api.ts';
 
 export interface EmqxSessionsDeps {
@@ -26,8 +28,7 @@ const perCall = 200;
 export class EmqxSessions {
   readonly #deps: EmqxSessionsDeps;
   readonly #timer: NodeJS.Timeout;
-  #looking = false;
-  #again = false;
+  readonly #looks = new OnceMore(() => this.#lookAtAll());
   #stopped = false;
 
   constructor(deps: EmqxSessionsDeps) {
@@ -48,23 +49,15 @@ export class EmqxSessions {
 
   /** Looks at every session, now or, where one look runs, after it: any number of revocations make one more. */
   look(): void {
-    this.#again = true;
-    if (this.#looking) return;
-    this.#looking = true;
-    void this.#lookOnceMore().finally(() => {
-      this.#looking = false;
-    });
+    this.#looks.ask();
   }
 
-  async #lookOnceMore(): Promise<void> {
-    for (let failures = 0; this.#again && !this.#stopped; ) {
-      this.#again = false;
+  async #lookAtAll(): Promise<void> {
+    for (let failures = 0; failures < maxAttempts && !this.#stopped; ) {
       try {
-        await this.#endOutdated();
-        failures = 0;
+        return await this.#endOutdated();
       } catch (error) {
         failures += 1;
-        this.#again = failures < maxAttempts;
         this.#deps.log.warn({ err: error, failures }, 'sessions at EMQX could not be looked at');
         await pause(Math.min(200 * failures, maxPauseMs));
       }
@@ -104,8 +97,3 @@ function sessionOf({ clientid, client_attrs: attributes }: EmqxClient): HeldSess
   if (!principal || !version || !/^\d+$/.test(version)) return [];
   return [{ clientId: clientid, userId: principal, tokenVersion: Number(version) }];
 }
-
-const pause = (ms: number): Promise<void> =>
-  new Promise((resolve) => {
-    setTimeout(resolve, ms).unref();
-  });

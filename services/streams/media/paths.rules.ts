@@ -51,21 +51,24 @@ export interface ViewerOptions {
   closeAfter: number;
 }
 
-/** The path readers open. It is fed by whoever publishes on it: a feed path's forward. */
-export function viewerPath(context: HookContext, name: string, options: ViewerOptions): PathConf {
-  const on = hook(context, name);
+/** A path that is fed by who publishes there as long as somebody reads. */
+function demandedPath(on: ReturnType<typeof hook>, { startTimeout, closeAfter }: ViewerOptions): PathConf {
   return {
     source: 'publisher',
     overridePublisher: true,
     runOnDemand: on('demand'),
-    runOnDemandStartTimeout: duration(options.startTimeout),
-    runOnDemandCloseAfter: duration(options.closeAfter),
+    runOnDemandStartTimeout: duration(startTimeout),
+    runOnDemandCloseAfter: duration(closeAfter),
     runOnUnDemand: on('unDemand'),
-    runOnAvailable: on('ready'),
-    runOnUnavailable: on('notReady'),
     runOnRead: on('read'),
     runOnUnread: on('unread'),
   };
+}
+
+/** The path readers open. It is fed by whoever publishes on it: a feed path's forward. */
+export function viewerPath(context: HookContext, name: string, options: ViewerOptions): PathConf {
+  const on = hook(context, name);
+  return { ...demandedPath(on, options), runOnAvailable: on('ready'), runOnUnavailable: on('notReady') };
 }
 
 export interface Feed {
@@ -106,17 +109,7 @@ export function feedPath(context: HookContext, { name, source, bearer, viewer, t
  * server refuses a name without a path by itself. Of expressions that match it is the last.
  */
 export function freePath(context: HookContext, options: ViewerOptions): PathConf {
-  const on = hook(context, freePathName);
-  return {
-    source: 'publisher',
-    overridePublisher: true,
-    runOnDemand: on('demand'),
-    runOnDemandStartTimeout: duration(options.startTimeout),
-    runOnDemandCloseAfter: duration(options.closeAfter),
-    runOnUnDemand: on('unDemand'),
-    runOnRead: on('read'),
-    runOnUnread: on('unread'),
-  };
+  return demandedPath(hook(context, freePathName), options);
 }
 
 /** MediaMTX takes one of these names for the same path (`all_others, all and '~^.*$' are aliases`). */

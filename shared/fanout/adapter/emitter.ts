@@ -4,7 +4,7 @@ import { type BusLog, silent } from './bus.log.ts';
 import { linkOf } from './link.ts';
 import { FanoutLog } from './log.ts';
 import { audienceOf, fanoutNames, type NamespaceNames } from './names.ts';
-import { Publisher } from './publisher.ts';
+import { keptId, Publisher } from './publisher.ts';
 import { Recipients } from './recipients.ts';
 import { Unconfirmed } from './unconfirmed.ts';
 import { encodeMessage, encodePacket, encodeValue, type Header } from './wire.ts';
@@ -80,7 +80,7 @@ export class Broadcast {
     const subject = recovery ? names.log(audience) : names.live(audience);
     const data = encodeMessage(header, parts);
     if (data.length > maxBytes()) throw new RangeError(`a packet of ${data.length} bytes is larger than NATS takes`);
-    publisher.publish(subject, data, { ...(recovery && !header.volatile && { packet: header.id }) });
+    publisher.publish(subject, data, { packet: recovery ? keptId(header) : undefined });
     return true;
   }
 

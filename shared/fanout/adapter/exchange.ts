@@ -4,7 +4,7 @@ import type { Live } from './live.ts';
 import { audienceOf, everybody, type NamespaceNames } from './names.ts';
 import type { NatsLink } from './nats.link.ts';
 import { Outgoing } from './outgoing.ts';
-import type { Publisher } from './publisher.ts';
+import { keptId, type Publisher } from './publisher.ts';
 import {
   decodeMessage,
   encodeMessage,
@@ -63,11 +63,10 @@ export class Exchange {
     }
     const cold = audience !== everybody && !isHeld(header.rooms[0] ?? '');
     if (logged) {
-      const kept = {
-        ...(!header.volatile && { packet: header.id }),
-        ...(once !== undefined && { once: names.once(once) }),
-      };
-      publisher.publish(names.log(audience), data, kept);
+      publisher.publish(names.log(audience), data, {
+        packet: keptId(header),
+        once: once === undefined ? undefined : names.once(once),
+      });
     } else publisher.publish(names.live(audience), data, { cold });
     return true;
   }

@@ -4,6 +4,7 @@ import { ColdRooms } from './cold.ts';
 import type { NatsLink } from './nats.link.ts';
 import { pause } from './pause.ts';
 import type { Unconfirmed } from './unconfirmed.ts';
+import type { Header } from './wire.ts';
 
 /** Bytes and messages that wait while NATS cannot be reached; beyond that the oldest are lost, for everybody. */
 const maxWaitingBytes = 8 * 1024 * 1024;
@@ -24,6 +25,9 @@ export interface Item {
 }
 
 type Publishing = Pick<Partial<Item>, 'cold' | 'once' | 'packet'>;
+
+/** The id of a packet that must get into the log. */
+export const keptId = ({ id, volatile }: Header): string | undefined => (volatile ? undefined : id);
 
 const bytesOf = (payload: Item['payload']): number => (typeof payload === 'function' ? 0 : payload.length);
 

@@ -1,28 +1,3 @@
-/** At most `size` holders at a time; further ones wait in order. */
-export class Slots {
-  readonly #size: number;
-  readonly #waiting: (() => void)[] = [];
-  #taken = 0;
-
-  constructor(size: number) {
-    this.#size = size;
-  }
-
-  /** Resolves with the function that gives the slot back. */
-  async take(): Promise<() => void> {
-    if (this.#taken < this.#size) this.#taken += 1;
-    else await new Promise<void>((resolve) => this.#waiting.push(resolve));
-    let held = true;
-    return () => {
-      if (!held) return;
-      held = false;
-      const next = this.#waiting.shift();
-      if (next) next();
-      else this.#taken -= 1;
-    };
-  }
-}
-
 /** What runs now, to wait for when a gateway drains. */
 export class Running {
   readonly #running = new Set<Promise<void>>();

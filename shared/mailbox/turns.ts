@@ -1,6 +1,6 @@
 /** Runs the tasks of one key one after the other, and those of different keys beside each other. */
 export class Turns {
-  readonly #last = new Map<string, Promise<void>>();
+  readonly #last = new Map<string, Promise<unknown>>();
   readonly #limit: number;
   #waiting = 0;
 
@@ -9,14 +9,14 @@ export class Turns {
   }
 
   /** A task follows whether or not the one before it failed. @throws Error where too many wait already */
-  async take(key: string, task: () => Promise<void>): Promise<void> {
-    if (this.#waiting >= this.#limit) throw new Error(`more than ${this.#limit} events wait to be stored`);
+  async take<T>(key: string, task: () => Promise<T>): Promise<T> {
+    if (this.#waiting >= this.#limit) throw new Error(`more than ${this.#limit} wait for their turn`);
     this.#waiting += 1;
     const before = this.#last.get(key);
     const mine = before ? before.then(task, task) : task();
     this.#last.set(key, mine);
     try {
-      await mine;
+      return await mine;
     } finally {
       this.#waiting -= 1;
       if (this.#last.get(key) === mine) this.#last.delete(key);
