@@ -18,7 +18,3 @@ export class JsonText {
     return this.bytes.toString('utf8');
   }
 }
-
-/** The JSON of a result that may be one already. */
-export const jsonOf = (result: unknown): string =>
-  result instanceof JsonText ? result.toString() : JSON.stringify(result);

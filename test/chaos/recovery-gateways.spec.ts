@@ -3,6 +3,7 @@ import { expect, test } from '@jest/globals';
 import { connect, millis } from 'nats';
 import { socketsPrefix } from '../../gateways/socketio/cluster.adapter.ts';
 import { next } from '../integration/seeds/cast.ts';
+import { calmly } from '../system/calm.ts';
 import { within } from '../system/clients/wait.ts';
 import { Wanderer } from './recovery.client.ts';
 import { judge, sum } from './recovery.rules.ts';
@@ -212,7 +213,7 @@ test('while NATS is away a client is let in or refused within ten seconds, and m
   await comeBack(client, stage.urls);
   await until(() => client.told.recovered + client.told.failed > 0, 10_000);
   console.log(`while NATS was away: ${came} after ${seconds.toFixed(2)} s; ${JSON.stringify(client.told)}`);
-  expect(seconds).toBeLessThan(11);
+  expect(seconds).toBeLessThan(calmly(11));
   for (const n of [1, 2, 3, 4]) await stage.push(n);
   await stage.heardLast(4, 10_000);
   expect(client.recoveries).toBe(client.told.recovered);

@@ -4,6 +4,7 @@ import { createEmitter } from '../../shared/fanout/adapter/index.ts';
 import { connectNats } from '../../shared/fanout/nats.connection.ts';
 import { type NatsServer, startNats } from '../servers/nats.ts';
 import { startProxy } from '../servers/proxy.ts';
+import { calmly } from '../system/calm.ts';
 import { Heard, type Node, startCluster } from './adapter.cluster.ts';
 
 let server: NatsServer;
@@ -114,11 +115,11 @@ test('a count does not wait for its time to pass, and a server that vanished hol
   await emitter.to('a').recipients();
   const began = performance.now();
   for (let n = 0; n < 20; n += 1) expect(await emitter.to('a').recipients()).toBe(1);
-  expect(performance.now() - began).toBeLessThan(1_000);
+  expect(performance.now() - began).toBeLessThan(calmly(1_000));
   await nodes[2].nats.close();
   const counts = [await emitter.to('a').recipients(), await emitter.to('a').recipients()];
   expect(counts).toEqual([1, 1]);
-  expect(performance.now() - began).toBeLessThan(4_000);
+  expect(performance.now() - began).toBeLessThan(calmly(4_000));
 });
 
 test('servers that have nobody of an audience hear one question per turn, not one per count', async () => {

@@ -6,6 +6,7 @@ import { Server, type ServerOptions, type Socket as ServerSocket } from 'socket.
 import { io as connectClient, type ManagerOptions, type Socket, type SocketOptions } from 'socket.io-client';
 import { type AdapterOptions, createAdapter } from '../../shared/fanout/adapter/index.ts';
 import { connectNats } from '../../shared/fanout/nats.connection.ts';
+import { calmly } from '../system/calm.ts';
 
 export type ClientOptions = Partial<ManagerOptions & SocketOptions>;
 
@@ -75,9 +76,10 @@ export async function knowsOthers({ io }: Pick<Node, 'io'>, count: number, names
 }
 
 export async function until(is: () => boolean | Promise<boolean>, what: string, ms = 10_000): Promise<void> {
-  const deadline = Date.now() + ms;
+  const bound = calmly(ms);
+  const deadline = Date.now() + bound;
   while (!(await is())) {
-    if (Date.now() > deadline) throw new Error(`not within ${ms} ms: ${what}`);
+    if (Date.now() > deadline) throw new Error(`not within ${bound} ms: ${what}`);
     await new Promise((resolve) => setTimeout(resolve, 5));
   }
 }
