@@ -86,7 +86,7 @@ async function main(): Promise<void> {
     },
     process.env.npm_lifecycle_event !== undefined,
   );
-  log.info({ gateway: name }, 'gateway is ready');
+  log.info({ node: deps.name }, 'gateway is ready');
 }
 
 type SocketioAlone = Omit<Parameters<typeof startSocketioGateway>[0], 'server'> & {

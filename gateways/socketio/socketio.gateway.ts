@@ -121,7 +121,6 @@ export async function startSocketioGateway(deps: SocketioDeps): Promise<Socketio
   });
   const admin = config.socketioAdminUi === 'on' ? serveAdminUi({ ...deps, io, countConnection, limitHit }) : undefined;
   open();
-  log.info({ gateway: deps.name }, 'Socket.IO gateway started');
   return {
     fanout,
     async stop() {

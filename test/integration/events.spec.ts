@@ -1,9 +1,10 @@
-import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import type { MqttClient } from 'mqtt';
 import { connect, DiscardPolicy, type NatsConnection } from 'nats';
 import type { Socket } from 'socket.io-client';
 import type { EventEnvelope, ServiceEvent } from '../../shared/fanout/bus.ts';
 import { Stage } from '../conformance/stage.ts';
+import { cleanUp } from '../servers/clean-up.ts';
 import { openMqtt } from '../system/clients/mqtt.client.ts';
 import { openSocket } from '../system/clients/socketio.client.ts';
 import { eventually } from '../system/clients/wait.ts';
@@ -16,7 +17,7 @@ const heardWithin = 10_000;
 let system: Distributed;
 let stage: Stage;
 let nats: NatsConnection;
-const cleanups: (() => unknown)[] = [];
+const later = cleanUp();
 
 beforeAll(async () => {
   system = await startDistributed({}, { http: 1, socketio: 2, mqtt: 2 });
@@ -28,10 +29,6 @@ afterAll(async () => {
   await stage?.close();
   await system?.stop();
 }, 30_000);
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
 interface Heard {
   on: string;
   body: ServiceEvent;
@@ -40,7 +37,7 @@ interface Heard {
 /** Everything a client of a Socket.IO gateway hears. */
 async function listener(gateway: number, token: string): Promise<Heard[]> {
   const socket: Socket = await openSocket(system.socketioUrls[gateway] as string, token);
-  cleanups.push(() => socket.disconnect());
+  later(() => socket.disconnect());
   const heard: Heard[] = [];
   socket.onAny((on: string, body: ServiceEvent) => heard.push({ on, body }));
   return heard;
@@ -49,7 +46,7 @@ async function listener(gateway: number, token: string): Promise<Heard[]> {
 /** Everything a client of the broker hears on the topics given. */
 async function subscriber(filters: string[], login = {}): Promise<Heard[]> {
   const client: MqttClient = await openMqtt(system.mqttUrls[0] as string, login);
-  cleanups.push(() => client.endAsync(true));
+  later(() => client.endAsync(true));
   const heard: Heard[] = [];
   client.on('message', (on, payload) => heard.push({ on, body: JSON.parse(payload.toString()) }));
   await client.subscribeAsync(filters, { qos: 1 });

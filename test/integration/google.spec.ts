@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import { MongoClient } from 'mongodb';
 import { Stage } from '../conformance/stage.ts';
+import { cleanUp } from '../servers/clean-up.ts';
 import { type Google, startGoogle } from '../servers/google/google.ts';
 import { pubsubScope, sdmScope } from '../servers/google/oauth.ts';
 import { httpRequest } from '../system/clients/http.client.ts';
@@ -34,7 +35,7 @@ describe.each(systems)('Google Device Access with %s', (_name, start) => {
   let google: Google;
   let system: System;
   let stage: Stage;
-  const cleanups: (() => unknown)[] = [];
+  const later = cleanUp();
 
   beforeAll(async () => {
     google = await startGoogle({ ackDeadlineMs: 1_500 });
@@ -51,7 +52,6 @@ describe.each(systems)('Google Device Access with %s', (_name, start) => {
     await google?.stop();
   }, 30_000);
   afterEach(async () => {
-    for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
     google.offline(false);
     google.oauth.denies = false;
     google.oauth.failing = 0;
@@ -61,18 +61,18 @@ describe.each(systems)('Google Device Access with %s', (_name, start) => {
   const remove = (id: string) => stage.operator({ module: 'credentials', command: 'delete', entity: id });
   async function owned(more: object = {}) {
     const record = await authorized(stage, google, more);
-    cleanups.push(() => remove(record.id));
+    later(() => remove(record.id));
     return record;
   }
   async function unauthorised(more: object = {}) {
     const record = await stage.create('credentials', google.credentials(more));
-    cleanups.push(() => remove(record.id));
+    later(() => remove(record.id));
     return record;
   }
   const read = (entity: string) => stage.operator({ module: 'credentials', command: 'read', entity });
   async function listen(domain: string) {
     const { heard, socket } = await hearing(stage, domain);
-    cleanups.push(() => socket.disconnect());
+    later(() => socket.disconnect());
     return heard;
   }
 

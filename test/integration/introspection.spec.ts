@@ -1,8 +1,9 @@
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import type { Socket } from 'socket.io-client';
+import { cleanUp } from '../servers/clean-up.ts';
 import { openMqtt } from '../system/clients/mqtt.client.ts';
 import { openSocket } from '../system/clients/socketio.client.ts';
 import { within } from '../system/clients/wait.ts';
@@ -29,7 +30,7 @@ describe.each(systems)('open connections with AUTH_STRATEGY=introspection over %
   let answers: boolean;
   let asked: string[];
   let system: System;
-  const cleanups: (() => unknown)[] = [];
+  const later = cleanUp();
 
   beforeAll(async () => {
     verdicts = new Map();
@@ -49,9 +50,6 @@ describe.each(systems)('open connections with AUTH_STRATEGY=introspection over %
     [answers, asked] = [true, []];
     for (const token of ['ann-1', 'ann-2', 'bob-1']) verdicts.set(token, { active: true, sub: token.split('-')[0] });
   });
-  afterEach(async () => {
-    for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-  });
   afterAll(async () => {
     await system?.stop();
     backend?.closeAllConnections();
@@ -60,7 +58,7 @@ describe.each(systems)('open connections with AUTH_STRATEGY=introspection over %
 
   async function socket(token: string, gateway = 0): Promise<Socket> {
     const opened = await openSocket(system.socketioUrls[gateway] as string, token);
-    cleanups.push(() => opened.disconnect());
+    later(() => opened.disconnect());
     return opened;
   }
   const everywhere = (token: string) => Promise.all(system.socketioUrls.map((_url, gateway) => socket(token, gateway)));
@@ -105,14 +103,14 @@ describe.each(systems)('open connections with AUTH_STRATEGY=introspection over %
     const heard = new Promise((resolve) => one?.once('note:made', resolve));
     verdicts.set('ann-1', { active: true, sub: 'ann', roles: ['admin'] });
     const posting = setInterval(() => void post('note:made', { payload: { n: 1 }, rooms: ['admin'] }), 200);
-    cleanups.push(() => clearInterval(posting));
+    later(() => clearInterval(posting));
     expect(await within(heard, 'an event for administrators', 5_000)).toEqual({ n: 1 });
   });
 
   if (gateways === 1) {
     test('end over MQTT too', async () => {
       const client = await openMqtt(system.mqttUrls[0] as string, { username: 'x', password: 'ann-1' });
-      cleanups.push(() => client.endAsync(true));
+      later(() => client.endAsync(true));
       const closed = new Promise((resolve) => client.once('close', () => resolve('closed')));
       verdicts.delete('ann-1');
       expect(await within(closed, 'the end of the connection', endsWithin)).toBe('closed');

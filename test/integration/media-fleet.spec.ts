@@ -1,7 +1,7 @@
 import { readFile, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:http';
 import type { AddressInfo } from 'node:net';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, beforeEach, describe, expect, test } from '@jest/globals';
 import {
   credentialsOf,
   type Feed,
@@ -23,6 +23,7 @@ import {
 } from '../../services/streams/media/index.ts';
 import { nodeHook } from '../../services/streams/media/local.ts';
 import { silentLog } from '../../shared/runtime/log.ts';
+import { cleanUp } from '../servers/clean-up.ts';
 import { api, livePath, write } from '../servers/media-server.suite.ts';
 import { type MediaServer, mediamtxCommand, startMediaServer } from '../servers/media-server.ts';
 import { cameraSource, decodeFrames } from '../servers/video.ts';
@@ -33,12 +34,7 @@ const kinds = [
   ...((await mediamtxCommand()) ? [{ kind: 'MediaMTX', real: true }] : []),
 ];
 
-const cleanups: (() => unknown)[] = [];
-const later = (cleanup: () => unknown) => cleanups.push(cleanup);
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
+const later = cleanUp();
 const secret = 'sesame';
 const token = 'viewers-token';
 const feedToken = 'feeds-token';

@@ -5,6 +5,7 @@ import { fileURLToPath } from 'node:url';
 import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { mediaFleet, mediamtxVersion, nodeHook, runMediamtx } from '../../services/streams/media/index.ts';
 import { silentLog } from '../../shared/runtime/log.ts';
+import { cleanUp } from '../servers/clean-up.ts';
 import { mediamtxCommand } from '../servers/media-server.ts';
 import { cameraSource, decodeFrames } from '../servers/video.ts';
 import { addCamera, logIn } from '../system/cameras.ts';
@@ -30,7 +31,7 @@ const kinds = [
 describe.each(kinds)('$kind beside Trigate', ({ real }) => {
   let directory: string;
   let command: string;
-  const cleanups: (() => Promise<unknown>)[] = [];
+  const later = cleanUp();
 
   beforeEach(async () => {
     directory = await mkdtemp(join(tmpdir(), 'trigate-local-'));
@@ -44,7 +45,6 @@ describe.each(kinds)('$kind beside Trigate', ({ real }) => {
     if (!real) await chmod(command, 0o755);
   });
   afterEach(async () => {
-    for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
     await rm(directory, { recursive: true, force: true });
   });
 
@@ -61,9 +61,9 @@ describe.each(kinds)('$kind beside Trigate', ({ real }) => {
   });
   async function run() {
     const local = await runMediamtx(settings(), context, silentLog, command);
-    cleanups.push(() => local.stop());
+    later(() => local.stop());
     const fleet = mediaFleet({ servers: [local.place], context, wanted: async () => new Map(), log: silentLog });
-    cleanups.push(() => fleet.stop());
+    later(() => fleet.stop());
     const events: string[] = [];
     fleet.on('restarted', () => events.push('restarted'));
     fleet.start();
@@ -97,16 +97,16 @@ describe.each(kinds)('$kind beside Trigate', ({ real }) => {
 
   test('serves the cameras of npm start, and ends with it', async () => {
     const camera = await cameraSource();
-    cleanups.push(() => camera.stop());
+    later(() => camera.stop());
     const ports = ['RTSP', 'RTP', 'RTMP', 'HLS', 'WEBRTC', 'WEBRTC_UDP', 'SRT'].map((name) => [
       `MEDIAMTX_${name}_PORT`,
       '0',
     ]);
     const path = `${dirname(command)}${delimiter}${process.env.PATH}`;
     const system = await startOneProcess({ ...Object.fromEntries(ports), PATH: path });
-    cleanups.push(() => system.stop());
+    later(() => system.stop());
     const owner = await logIn(system);
-    cleanups.push(() => owner.close());
+    later(() => owner.close());
     const { id } = await addCamera(owner, { mtx_path: 'door', source: camera.url });
     const { rtsp } = await owner.call('streams.create', { payload: { camera: id } });
     expect(await decodeFrames(rtsp as string, 3, 20_000)).toMatchObject({ frames: 3 });

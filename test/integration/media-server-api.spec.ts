@@ -1,16 +1,12 @@
 import { readFile, writeFile } from 'node:fs/promises';
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
+import { cleanUp } from '../servers/clean-up.ts';
 import { addPath, api, kinds, livePath, startAuthServer, write } from '../servers/media-server.suite.ts';
 import { type MediaServer, startMediaServer } from '../servers/media-server.ts';
 import { publishPattern } from '../servers/video.ts';
 import { eventually } from '../system/clients/wait.ts';
 
-const cleanups: (() => unknown)[] = [];
-const later = (cleanup: () => unknown) => cleanups.push(cleanup);
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
+const later = cleanUp();
 
 async function publish(url: string, options = {}) {
   const pattern = await publishPattern(url, options);

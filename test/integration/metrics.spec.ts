@@ -1,5 +1,6 @@
-import { afterAll, afterEach, beforeAll, describe, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, describe, expect, test } from '@jest/globals';
 import { Stage } from '../conformance/stage.ts';
+import { cleanUp } from '../servers/clean-up.ts';
 import { openSocket } from '../system/clients/socketio.client.ts';
 import { eventually } from '../system/clients/wait.ts';
 import { type Client, connectClient, type Protocol, protocols } from '../system/clients.ts';
@@ -41,7 +42,7 @@ describe.each(systems)('the metrics of %s', (name, start) => {
   let system: System;
   let stage: Stage;
   const clients = new Map<Protocol, Client>();
-  const cleanups: (() => unknown)[] = [];
+  const later = cleanUp();
 
   beforeAll(async () => {
     system = await start();
@@ -53,9 +54,6 @@ describe.each(systems)('the metrics of %s', (name, start) => {
     // Connects each, and counts each kind of request once, so that their samples are there.
     for (const protocol of protocols) await version(protocol);
   }, 60_000);
-  afterEach(async () => {
-    for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-  });
   afterAll(async () => {
     for (const client of clients.values()) await client.close();
     await stage?.close();
@@ -69,7 +67,7 @@ describe.each(systems)('the metrics of %s', (name, start) => {
     clients.get(protocol)?.request({ module: 'version', command: 'list' }, stage.people.user.token);
   async function socket(token: string | null, transport = 'websocket') {
     const opened = await openSocket(system.socketioUrls[0] as string, token, { transports: [transport] });
-    cleanups.push(() => opened.disconnect());
+    later(() => opened.disconnect());
     return opened;
   }
 

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { type AddressInfo, createServer, type Server, type Socket } from 'node:net';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
+import { beforeEach, describe, expect, test } from '@jest/globals';
 import { pino } from 'pino';
 import type { PictureName } from '../../services/streams/pictures/picture.files.ts';
 import {
@@ -13,18 +13,14 @@ import {
   publishPicture,
 } from '../../services/streams/pictures/picture.publisher.ts';
 import { Pictures } from '../../services/streams/pictures/pictures.ts';
+import { cleanUp } from '../servers/clean-up.ts';
 import { addPath, livePath, startHookLog } from '../servers/media-server.suite.ts';
 import { type MediaServer, startMediaServer } from '../servers/media-server.ts';
 import { freePort } from '../servers/ports.ts';
 import { publishPattern } from '../servers/video.ts';
 import { answerMs, eventually, within } from '../system/clients/wait.ts';
 
-const cleanups: (() => unknown)[] = [];
-const later = (cleanup: () => unknown) => cleanups.push(cleanup);
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
+const later = cleanUp();
 const run = promisify(execFile);
 
 /** Decodes frames of a file or URL: for each its bytes as YUV 4:2:0, and a hash of them. Any fault of the stream fails. */

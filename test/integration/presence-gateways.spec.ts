@@ -1,6 +1,7 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import { type Person, Stage } from '../conformance/stage.ts';
+import { cleanUp } from '../servers/clean-up.ts';
 import { openSocket } from '../system/clients/socketio.client.ts';
 import { eventually } from '../system/clients/wait.ts';
 import { type Distributed, startDistributed } from '../system/distributed.ts';
@@ -11,21 +12,17 @@ const noticedWithin = 2_000;
 
 let system: Distributed;
 let stage: Stage;
-const cleanups: (() => unknown)[] = [];
+const later = cleanUp();
 
 beforeAll(async () => {
   system = await startDistributed({}, { http: 1, socketio: 2, mqtt: 0 });
   stage = await Stage.open('http', system);
 }, 60_000);
 afterAll(() => system?.stop(), 30_000);
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
 /** Connects a person to a gateway, by its place. */
 async function sit(person: Person, gateway: number) {
   const socket = await openSocket(system.socketioUrls[gateway] as string, person.token);
-  cleanups.push(() => socket.disconnect());
+  later(() => socket.disconnect());
   return socket;
 }
 

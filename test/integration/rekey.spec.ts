@@ -3,9 +3,10 @@ import { randomBytes } from 'node:crypto';
 import { setTimeout as pause } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { promisify } from 'node:util';
-import { afterEach, expect, test } from '@jest/globals';
+import { expect, test } from '@jest/globals';
 import { MongoClient } from 'mongodb';
 import { Stage } from '../conformance/stage.ts';
+import { cleanUp } from '../servers/clean-up.ts';
 import { type Google, startGoogle } from '../servers/google/google.ts';
 import { freePort } from '../servers/ports.ts';
 import { type Distributed, startDistributed } from '../system/distributed.ts';
@@ -20,21 +21,17 @@ const [old, fresh] = [key('old'), key('fresh')];
 let google: Google;
 let system: Distributed;
 let stage: Stage;
-const stops: (() => unknown)[] = [];
-
-afterEach(async () => {
-  for (const stop of stops.splice(0).reverse()) await stop();
-}, 30_000);
+const later = cleanUp();
 
 async function open(): Promise<void> {
   google = await startGoogle();
-  stops.push(() => google.stop());
+  later(() => google.stop());
   // As in production: a process that goes is asked until the gateways know the one that came.
   const env = { ...google.env, ENCRYPTION_KEYS: old, DRAIN_DELAY_MS: '2000' };
   system = await startDistributed(env, { http: 1, socketio: 1, mqtt: 0 });
-  stops.push(() => system.stop());
+  later(() => system.stop());
   stage = await Stage.open('http', system);
-  stops.push(() => stage.close());
+  later(() => stage.close());
 }
 
 /** The services that seal, with these keys. */
@@ -43,7 +40,7 @@ async function services(...keys: string[]): Promise<ProductProcess> {
   const env = { ...system.env, ENCRYPTION_KEYS: keys.join(), METRICS_PORT: String(port) };
   const args = ['services/main.ts', 'cameras', 'credentials', 'streams'];
   const product = await startProduct({ name: keys.join(), args, env, operatorUrl: `http://127.0.0.1:${port}` });
-  stops.push(() => product.stop());
+  later(() => product.stop());
   return product;
 }
 

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
-import { afterAll, afterEach, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, test } from '@jest/globals';
 import jwt from 'jsonwebtoken';
 import type { Socket } from 'socket.io-client';
 import { type Person, Stage } from '../conformance/stage.ts';
+import { cleanUp } from '../servers/clean-up.ts';
 import { openMqtt } from '../system/clients/mqtt.client.ts';
 import { openSocket } from '../system/clients/socketio.client.ts';
 import { within } from '../system/clients/wait.ts';
@@ -18,7 +19,7 @@ let distributed: Distributed;
 let one: System;
 let stage: Stage;
 let oneStage: Stage;
-const cleanups: (() => unknown)[] = [];
+const later = cleanUp();
 
 beforeAll(async () => {
   [distributed, one] = await Promise.all([
@@ -30,13 +31,9 @@ beforeAll(async () => {
 afterAll(async () => {
   await Promise.all([distributed?.stop(), one?.stop()]);
 }, 30_000);
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
 async function socketOn(url: string, token: string): Promise<Socket> {
   const socket = await openSocket(url, token);
-  cleanups.push(() => socket.disconnect());
+  later(() => socket.disconnect());
   return socket;
 }
 const ended = (socket: Socket) =>
@@ -91,7 +88,7 @@ test('a gateway that was cut off while a user became an administrator follows wh
       body: JSON.stringify({ payload: { n: 1 }, rooms: ['admin'] }),
     });
   }, 500);
-  cleanups.push(() => clearInterval(posting));
+  later(() => clearInterval(posting));
   // Before the check of everybody, which comes every half minute.
   expect(await within(heard, 'an event for administrators', 20_000)).toEqual({ n: 1 });
 }, 30_000);
@@ -108,7 +105,7 @@ test('a socket ends with its token’s time', async () => {
 test('an MQTT connection that logged in with its bearer ends when the user logs out', async () => {
   const person = await oneStage.person();
   const client = await openMqtt(one.mqttUrls[0] as string, { username: 'x', password: person.token });
-  cleanups.push(() => client.endAsync(true));
+  later(() => client.endAsync(true));
   const closed = new Promise((resolve) => client.once('close', () => resolve('closed')));
   await oneStage.ok({ module: 'auth', command: 'delete' }, person);
   expect(await within(closed, 'the end of the connection', endsWithin)).toBe('closed');
@@ -118,7 +115,7 @@ test('an MQTT connection that logged in with its bearer ends when the user logs 
 test('who logs out over MQTT, logged in with the bearer, is answered first', async () => {
   const person = await oneStage.person();
   const client = await openMqtt(one.mqttUrls[0] as string, { username: 'x', password: person.token });
-  cleanups.push(() => client.endAsync(true));
+  later(() => client.endAsync(true));
   await client.subscribeAsync('nestmtx/responses/bye', { qos: 1 });
   const answered = new Promise((resolve) => client.once('message', (topic) => resolve(topic)));
   const closed = new Promise((resolve) => client.once('close', () => resolve('closed')));

@@ -3,7 +3,8 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
+import { cleanUp } from '../servers/clean-up.ts';
 import { freePort } from '../servers/ports.ts';
 import { type Running, start } from '../servers/process.ts';
 import { httpRequest } from '../system/clients/http.client.ts';
@@ -11,11 +12,7 @@ import { within } from '../system/clients/wait.ts';
 import { plainEnv } from '../system/process.ts';
 
 const root = new URL('../..', import.meta.url).pathname;
-const cleanups: (() => unknown)[] = [];
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
-
+const later = cleanUp();
 interface Place {
   url: string;
   env: NodeJS.ProcessEnv;
@@ -23,7 +20,7 @@ interface Place {
 
 async function newPlace(): Promise<Place> {
   const dataDir = await mkdtemp(join(tmpdir(), 'trigate-start-'));
-  cleanups.push(() => rm(dataDir, { recursive: true, force: true }));
+  later(() => rm(dataDir, { recursive: true, force: true }));
   const [port, mqttPort] = [await freePort(), await freePort()];
   const env = { ...plainEnv(), DATA_DIR: dataDir, HTTP_PORT: String(port), MQTT_PORT: String(mqttPort) };
   return { url: `http://127.0.0.1:${port}`, env };
@@ -39,7 +36,7 @@ const serves = (url: string) => async () => {
 
 async function run(command: string, args: string[], { url, env }: Place): Promise<Running> {
   const running = await start({ name: command, command, args, cwd: root, env, ready: serves(url) });
-  cleanups.push(() => running.stop());
+  later(() => running.stop());
   // Printed last.
   await within(running.line(/try it/), 'the addresses', 5_000);
   return running;
@@ -53,7 +50,7 @@ async function npmStart(place: Place): Promise<Running & { terminate(): Promise<
     process.kill(pid, 'SIGTERM');
     await within(running.ended, 'the end of npm start', 10_000);
   };
-  cleanups.push(terminate);
+  later(terminate);
   return Object.assign(running, { terminate });
 }
 /** The first fresh start that is fast enough, of so many: tests beside this one may hold the processors for a while. */
@@ -98,7 +95,7 @@ test('npm start serves in less than five seconds, prints its addresses, and the 
 async function halfRequest(url: string, body: string): Promise<{ finish(): Promise<string> }> {
   const { hostname, port } = new URL(url);
   const socket = connect(Number(port), hostname);
-  cleanups.push(() => socket.destroy());
+  later(() => socket.destroy());
   let text = '';
   const continued = new Promise<void>((resolve) => {
     socket.on('data', (chunk) => {

@@ -2,20 +2,16 @@ import { existsSync } from 'node:fs';
 import { mkdtemp, rm, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { afterEach, describe, expect, test } from '@jest/globals';
+import { describe, expect, test } from '@jest/globals';
 import { connectAsync } from 'mqtt';
 import { connect } from 'nats';
+import { cleanUp } from './clean-up.ts';
 import { startMosquitto } from './mosquitto.ts';
 import { startNats } from './nats.ts';
 import { freePort } from './ports.ts';
 import { start } from './process.ts';
 
-const cleanups: (() => unknown)[] = [];
-const later = (cleanup: () => unknown) => cleanups.push(cleanup);
-
-afterEach(async () => {
-  for (const cleanup of cleanups.splice(0).reverse()) await cleanup();
-});
+const later = cleanUp();
 
 const isAlive = (pid: number) => {
   try {
