@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import { mkdtemp, rm } from 'node:fs/promises';
+import { mkdtemp, readFile, rm } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -41,10 +41,17 @@ async function run(command: string, args: string[], { url, env }: Place): Promis
   await within(running.line(/try it/), 'the addresses', 5_000);
   return running;
 }
+/** The process of `node main.ts` below npm's, as Linux tells it. */
+async function startedBy(pid: number): Promise<number> {
+  const command = await readFile(`/proc/${pid}/cmdline`, 'utf8');
+  if (command.endsWith('\0main.ts\0')) return pid;
+  const [child] = (await readFile(`/proc/${pid}/task/${pid}/children`, 'utf8')).split(' ');
+  return startedBy(Number(child));
+}
 /** npm passes signals on to a shell, not to what the shell runs: they have to go to the process of Trigate itself. */
 async function npmStart(place: Place): Promise<Running & { terminate(): Promise<void> }> {
   const running = await run('npm', ['start'], place);
-  const pid = Number(/"pid":(\d+)/.exec(await within(running.line(/"pid":\d+/), 'a log line', 5_000))?.[1]);
+  const pid = await startedBy(running.pid);
   const terminate = async () => {
     if (running.exitCode !== null) return;
     process.kill(pid, 'SIGTERM');
