@@ -9,7 +9,7 @@ import { eventually } from '../../test/system/clients/wait.ts';
 import { CameraActor } from './camera.actor.ts';
 import { Closings } from './closings.ts';
 import { FeedTokens } from './feed.tokens.ts';
-import type { Fleet, HookContext, MediaServer } from './media/index.ts';
+import { type Fleet, type HookContext, type MediaServer, PathTaken, takenProblem } from './media/index.ts';
 import { soleMember } from './members.ts';
 import { Ownership } from './ownership.ts';
 import { Paths } from './paths.ts';
@@ -48,6 +48,7 @@ const mediaServer = (id: string) =>
     rtsp: '127.0.0.1:8554',
     put: (name: string) => note(`${id} has ${name}`),
     remove: (name: string) => note(`${id} loses ${name}`),
+    reconcile: async () => {},
   }) as Partial<MediaServer> as MediaServer;
 const servers = [mediaServer('s1'), mediaServer('s2')];
 const fleet = {
@@ -180,6 +181,20 @@ test('a camera that is demanded has its path, a session and a feed', async () =>
   const { server } = await record('door');
   expect(done).toEqual([`${server} has door`, 'GenerateRtspStream', `${server} has trigate/door/1-1`]);
 });
+
+test.each([{ demanded: false }, { demanded: false, persistent: true }])(
+  'a camera whose path is somebody else’s says so for as long as that is so, and asks nothing of Google (%j)',
+  async (needed) => {
+    meanwhile = async (what) => {
+      if (what.endsWith('has door')) throw new PathTaken('door');
+    };
+    await camera('door', needed);
+    await look('door');
+    await look('door');
+    expect(await record('door')).toMatchObject({ state: 'failed', problem: takenProblem('door'), feed: null });
+    expect(done).not.toContain('GenerateRtspStream');
+  },
+);
 
 test('off, then on while Google is slow to stop it: its viewer path is back at once', async () => {
   await camera('door');

@@ -12,6 +12,7 @@ import {
   startPause,
   stopped,
 } from './camera.rules.ts';
+import { takenProblem } from './media/index.ts';
 import type { CameraStream, Feed } from './streams.store.ts';
 
 const t0 = Date.parse('2026-01-01T00:00:00Z');
@@ -93,12 +94,28 @@ describe('what the owner of a camera does next', () => {
 
   test('the pause after a failed start outlives who waited; who comes next sees that the camera is off', () => {
     const failed = { failures: 2, retryAt: iso(5_000), problem: 'busy', state: 'failed' as const };
-    const left = camera({ ...failed, ...stopped({ feed: null, ...failed }) });
+    const left = camera({ ...failed, ...stopped(camera(failed)) });
     expect(left).toMatchObject({ state: 'idle', problem: null, failures: 2 });
     expect(at(left, 1_000)).toEqual({ do: 'rest', until: t0 + 5_000 });
     expect([placeholderOf(left, t0 + 1_000), placeholderOf(left, t0 + 5_000)]).toEqual(['off', 'connecting']);
-    expect(stopped({ ...failed, feed: session() })).toMatchObject({ failures: 0, retryAt: null });
+    expect(stopped(camera({ ...failed, feed: session() }))).toMatchObject({ failures: 0, retryAt: null });
   });
+
+  test.each([{ demanded: false }, { demanded: true }, { persistent: true }])(
+    'one whose path is somebody else’s says so and does nothing until that is over (%j)',
+    (needed) => {
+      const taken = camera({ ...needed, state: 'failed', problem: takenProblem('door') });
+      expect([at(taken, 0), placeholderOf(taken, t0)]).toEqual([{ do: 'rest', until: null }, null]);
+      expect(at({ ...taken, feed: session() }, 0)).toEqual({ do: 'stop' });
+      expect(stopped({ ...taken, feed: session() })).toMatchObject({
+        state: 'failed',
+        problem: taken.problem,
+        feed: null,
+      });
+      // It was renamed.
+      expect(at({ ...taken, path: 'yard' }, 0)).not.toEqual({ do: 'rest', until: null });
+    },
+  );
 
   test('a session is extended when that is due', () => {
     expect(at(camera({ feed: session() }), 0)).toEqual({ do: 'rest', until: t0 + 3.3 * minute });

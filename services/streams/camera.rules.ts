@@ -1,3 +1,4 @@
+import { takenProblem } from './media/index.ts';
 import type { CameraStream, Feed, FeedKind } from './streams.store.ts';
 
 /** What the owner of a camera does next. `until`: milliseconds since the epoch of the next look, null for none. */
@@ -30,14 +31,21 @@ export const maxFailedExtensions = 3;
 /** Part of a session's life before its end at which one that cannot be extended is replaced. */
 const overlapShare = 0.15;
 
+/** Whether somebody else's path has the camera's name on its server: nobody can watch it there. */
+export const isTaken = ({ path, problem }: Pick<CameraStream, 'path' | 'problem'>): boolean =>
+  problem === takenProblem(path);
+
+const isNeeded = (stream: CameraStream): boolean => (stream.persistent || stream.demanded) && !isTaken(stream);
+
 /** The order matters: what is gone is taken away first, then comes the place, then the session. */
 export function decide(stream: CameraStream, { now, serverLives }: Circumstances): Step {
   if (!stream.wanted) return { do: 'remove' };
   if (!stream.server || !serverLives) return { do: 'place' };
-  const needed = stream.persistent || stream.demanded;
-  // What failed without a feed is told of only while somebody waits for it.
-  if (!needed)
-    return stream.feed || stream.next || stream.state !== 'idle' ? { do: 'stop' } : { do: 'rest', until: null };
+  if (!isNeeded(stream)) {
+    // What failed without a feed is told of only while somebody waits for it, but for what keeps everybody from it.
+    const isOver = stream.state === 'idle' || isTaken(stream);
+    return stream.feed || stream.next || !isOver ? { do: 'stop' } : { do: 'rest', until: null };
+  }
   if (!stream.feed) return unlessLater(stream.retryAt, now, { do: 'start' });
   if (stream.next) return decideNext(stream.next, now);
   return decideFeed(stream, stream.feed, now);
@@ -95,8 +103,8 @@ export const connectingAfterMs = 5_000;
 
 /** The picture to show now; null where the camera gives one, or where nobody needs any. */
 export function placeholderOf(stream: CameraStream, now: number): Placeholder | null {
-  const isNeeded = stream.wanted && stream.server !== null && (stream.persistent || stream.demanded);
-  if (!isNeeded || stream.feed?.ready || stream.next?.ready) return null;
+  const isWaitedFor = stream.wanted && stream.server !== null && isNeeded(stream);
+  if (!isWaitedFor || stream.feed?.ready || stream.next?.ready) return null;
   if (stream.state === 'failed' || (!stream.feed && isLater(stream.retryAt, now))) return 'off';
   const since = waitingSince(stream);
   return since !== null && now - since >= connectingAfterMs ? 'connecting' : null;
@@ -147,9 +155,11 @@ export const moved = (feed: Feed, now: string): Feed => ({
 });
 
 /** What a camera notes when nobody needs it. Who comes next waits out the pause after a start that failed. */
-export function stopped({ feed, failures, retryAt }: Pick<CameraStream, 'feed' | 'failures' | 'retryAt'>) {
+export function stopped(stream: Pick<CameraStream, 'feed' | 'failures' | 'retryAt' | 'path' | 'problem'>) {
+  const { feed, failures, retryAt, problem } = stream;
   const pause = feed ? { failures: 0, retryAt: null } : { failures, retryAt };
-  return { feed: null, next: null, state: 'idle' as const, problem: null, ...pause };
+  const told = isTaken(stream) ? { state: 'failed' as const, problem } : { state: 'idle' as const, problem: null };
+  return { feed: null, next: null, ...told, ...pause };
 }
 
 /** What a camera notes when a start failed: when the next may be tried, and what viewers are told. */

@@ -3,6 +3,8 @@ import { silentLog } from '../../shared/runtime/log.ts';
 import { vault } from '../../shared/runtime/vault.ts';
 import { openMemory } from '../../shared/store/file.collections.ts';
 import { Keeper } from './keeper.ts';
+import { takenProblem } from './media/index.ts';
+import { Paths } from './paths.ts';
 import { streamsStore } from './streams.store.ts';
 
 test('a look that is asked for while one runs comes after it, once', async () => {
@@ -31,6 +33,40 @@ test('a look that is asked for while one runs comes after it, once', async () =>
   await stopped;
   expect(looks).toBe(2);
 });
+
+test.each([
+  ['that is noted', 'foreign', 'idle', 'failed'],
+  ['that is over', 'ours', 'failed', 'idle'],
+] as const)(
+  'a path may come to be somebody else’s, or free: %s, and the owner looks',
+  async (_what, whose, before, after) => {
+    const stores = openMemory();
+    const { streams } = await streamsStore(stores, vault([{ id: 'k', key: Buffer.alloc(32, 1) }]));
+    const problemOf = (state: string) => (state === 'failed' ? takenProblem('door') : null);
+    const record = { id: 'cam', path: 'door', server: 's', demanded: false, feed: null, next: null, wanted: true };
+    await streams.insert({ ...record, state: before, problem: problemOf(before) } as never);
+    const api = { paths: async () => [] };
+    const server = { id: 's', alive: true, taken: new Set(['door']), api, whose: async () => whose };
+    const fleet = { servers: [server], on: () => () => {} };
+    const paths = new Paths({ fleet, streams } as never);
+    const woken: string[] = [];
+    const keeper = new Keeper({
+      fleet,
+      members: { id: 'm', live: () => ['m'] },
+      streams,
+      viewers: { tidy: async () => {} },
+      viewerTokens: { forgetExpired: async () => {} },
+      noteTaken: paths.noteTaken.bind(paths),
+      wake: (camera: string) => woken.push(camera),
+      log: silentLog,
+    } as never);
+    keeper.look();
+    await keeper.stop();
+    expect(await streams.get('cam')).toMatchObject({ state: after, problem: problemOf(after) });
+    expect(woken).toEqual(['cam']);
+    await stores.close();
+  },
+);
 
 test.each([
   ['gives pictures is believed for 90 s, as what is kept for HLS needs it', true, 89, 91],

@@ -3,7 +3,8 @@ import { ownerOf } from '../../shared/runtime/rendezvous.ts';
 import { change } from '../../shared/store/change.ts';
 import type { Collection } from '../../shared/store/collection.ts';
 import { everyOne } from '../../shared/store/every.ts';
-import { type Fleet, type LivePath, type MediaServer, takenProblem } from './media/index.ts';
+import { isTaken } from './camera.rules.ts';
+import type { Fleet, LivePath, MediaServer } from './media/index.ts';
 import type { Members } from './members.ts';
 import type { Paths } from './paths.ts';
 import type { CameraStream, Feed } from './streams.store.ts';
@@ -124,12 +125,15 @@ export class Keeper {
   }
 
   /** Whether the path of the camera is somebody else's. */
-  async #tidyTaken({ id, path, wanted, problem }: CameraStream, server: MediaServer): Promise<void> {
-    const isNoted = problem === takenProblem(path);
+  async #tidyTaken(stream: CameraStream, server: MediaServer): Promise<void> {
+    const { id, path, wanted } = stream;
+    const isNoted = isTaken(stream);
     if (!wanted || (!isNoted && !server.taken.has(path))) return;
     const whose = await server.whose(path);
-    if (whose === 'nobody') await server.reconcile();
-    else if (isNoted !== (whose === 'foreign')) await this.#deps.noteTaken(id, path, whose === 'foreign');
+    if (whose === 'nobody') return server.reconcile();
+    if (isNoted === (whose === 'foreign')) return;
+    await this.#deps.noteTaken(id, path, !isNoted);
+    this.#deps.wake(id);
   }
 
   /** That nobody needs it any more was not told. */

@@ -230,11 +230,16 @@ describe.each(kinds)('a fleet with $kind', ({ real }) => {
     expect(await names(server)).toContain('trigate/theirs');
   });
 
-  test('a path of the server is not taken for a camera of the same name', async () => {
+  test('a path of the server is not taken for a camera of the same name, nor removed with it', async () => {
     const ours = install(server);
     await eventually(has(server, 'trigate/canary-one'), isTrue, 10_000);
     await expect(ours.put('fixed', ours.viewer('fixed'))).rejects.toMatchObject({ kind: 'refused' });
     await ours.seen.reconcile();
+    ours.wanted.delete('fixed');
+    await ours.seen.remove('fixed');
+    // The server takes on what it is told in order.
+    await ours.put('later', ours.viewer('later'));
+    await eventually(has(server, 'later'), isTrue, 10_000);
     const { body } = await api(server, 'GET', 'config/paths/get/fixed');
     expect(body).toMatchObject({ maxReaders: 3, runOnDemand: '' });
   });

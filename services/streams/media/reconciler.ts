@@ -73,7 +73,7 @@ export class Reconciler {
     return this.#lane.run(() => patiently(() => this.#write(name, conf)), true);
   }
 
-  /** One call. @throws MediaError */
+  /** One call, or two where the name is new to us; what is not ours stays. @throws MediaError */
   remove(name: string): Promise<void> {
     this.#touched.add(name);
     return this.#lane.run(() => patiently(() => this.#erase(name)), true);
@@ -163,7 +163,12 @@ export class Reconciler {
   }
 
   async #erase(name: string): Promise<void> {
-    await this.#options.api.deletePath(name);
+    const { api, context } = this.#options;
+    if (!this.#known.has(name)) {
+      const there = await api.configPath(name);
+      if (!there || !isOurs(there, context.installation)) return;
+    }
+    await api.deletePath(name);
     this.#known.delete(name);
   }
 }
