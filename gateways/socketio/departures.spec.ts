@@ -1,6 +1,11 @@
+import { EventEmitter } from 'node:events';
+import { setImmediate as turn } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, jest, test } from '@jest/globals';
+import { type NatsAdapter, type Session, serverBack, serverLost } from '../../shared/fanout/adapter/index.ts';
 import type { Fanout } from '../../shared/fanout/fanout.ts';
+import { silentLog } from '../../shared/runtime/log.ts';
 import { Departures } from './departures.ts';
+import { Orphans } from './orphans.ts';
 
 const user = { id: 'ann', username: 'ann', email: null };
 let told: string[];
@@ -86,5 +91,44 @@ describe('a connection that ended', () => {
     expect(told).toEqual(['user_left r-10000']);
     departures.close();
     expect(jest.getTimerCount()).toBe(0);
+  });
+});
+
+describe('a gateway that was only silent', () => {
+  let departures: Departures;
+  let adapter: EventEmitter;
+  const session = (sid: string, closedAt?: number): Session => ({
+    sid,
+    server: 'b',
+    data: { user },
+    state: closedAt === undefined ? 'open' : 'closed',
+    since: 1,
+    last: 2,
+    ...(closedAt !== undefined && { closed: { at: closedAt, floor: 0 } }),
+    stays: new Map([['room:a', [{ from: 0, to: Number.POSITIVE_INFINITY }]]]),
+  });
+
+  /** Another gateway takes it for gone, with these sessions. */
+  async function lost(...sessions: Session[]): Promise<void> {
+    departures = new Departures(fanout, 120_000, once);
+    adapter = Object.assign(new EventEmitter(), { isFirst: true, sessionsOf: async () => sessions });
+    new Orphans(adapter as NatsAdapter, departures, silentLog);
+    adapter.emit(serverLost, 'b', Date.now() - 5_500);
+    await turn();
+  }
+
+  test('has told itself of who left before: nobody hears that they joined', async () => {
+    await lost(session('s', Date.now() - 90_000), session('t', Date.now() - 6_000), session('u'));
+    jest.advanceTimersByTime(2_000);
+    expect(told).toEqual(['user_left a once ["t 1","a"]', 'user_left a once ["u 1","a"]']);
+    adapter.emit(serverBack, 'b');
+    expect(told.slice(2)).toEqual(['user_joined a once ["u 1","a"]']);
+    expect(jest.getTimerCount()).toBe(0);
+  });
+
+  test('and whose connections can no longer come back is not waited for', async () => {
+    await lost(session('s', Date.now() - 200_000));
+    departures.returned('s');
+    expect([told, jest.getTimerCount()]).toEqual([[], 0]);
   });
 });

@@ -55,18 +55,25 @@ export class Departures {
    */
   adopted(socketId: string, leaving: Leaving, { left, seen }: { left: number; seen: number }): void {
     if (this.#pending.has(socketId) || this.#pending.size >= maxPending) return;
+    const announceIn = left + graceMs - Date.now();
+    const mayReturnFor = announceIn + this.#recoveryMs;
+    if (left + graceMs > seen) this.#wait(socketId, leaving, Math.max(adoptedGraceMs, announceIn));
     // Its own gateway has told of it.
-    if (left + graceMs <= seen) this.#await(socketId, { ...leaving, announced: true });
-    else this.#wait(socketId, leaving, Math.max(adoptedGraceMs, left + graceMs - Date.now()));
+    else if (mayReturnFor > 0) this.#await(socketId, { ...leaving, announced: true }, mayReturnFor);
   }
 
   /** A connection was recovered, here or on another gateway. */
   returned(socketId: string): void {
+    const departure = this.forget(socketId);
+    if (departure?.announced) this.#tell('user_joined', departure);
+  }
+
+  /** It is another gateway's again to tell of. */
+  forget(socketId: string): Omit<Departure, 'timer'> | undefined {
     const departure = this.#pending.get(socketId);
-    if (!departure) return;
-    clearTimeout(departure.timer);
+    clearTimeout(departure?.timer);
     this.#pending.delete(socketId);
-    if (departure.announced) this.#tell('user_joined', departure);
+    return departure;
   }
 
   /** The gateway ends: whoever was there can only come back elsewhere. */
@@ -79,7 +86,7 @@ export class Departures {
     const departure = this.#pending.get(socketId);
     if (!departure) return;
     this.#tell('user_left', departure);
-    this.#await(socketId, { ...departure, announced: true });
+    this.#await(socketId, { ...departure, announced: true }, this.#recoveryMs);
   }
 
   #wait(socketId: string, leaving: Leaving, ms: number): void {
@@ -88,8 +95,8 @@ export class Departures {
   }
 
   /** It may still come back, and has joined again then. */
-  #await(socketId: string, departure: Omit<Departure, 'timer'>): void {
-    const timer = setTimeout(() => this.#pending.delete(socketId), this.#recoveryMs).unref();
+  #await(socketId: string, departure: Omit<Departure, 'timer'>, ms: number): void {
+    const timer = setTimeout(() => this.#pending.delete(socketId), ms).unref();
     this.#pending.set(socketId, { ...departure, timer });
   }
 

@@ -8,6 +8,8 @@ export interface OfUser {
   user?: User;
 }
 
+type Adopted = Pick<Session, 'sid' | 'state'>;
+
 /** Milliseconds for which a gateway that is gone is remembered: whoever was to see to its connections may go as well. */
 const rememberedFor = 120_000;
 
@@ -21,8 +23,8 @@ export class Orphans {
   readonly #log: Pick<Log, 'warn'>;
   /** Gateways that are gone, and when they were heard last (ms). */
   readonly #gone = new Map<string, number>();
-  /** Connections of each, by their ids, that this gateway tells of. */
-  readonly #adopted = new Map<string, string[]>();
+  /** Connections of each that this gateway tells of. */
+  readonly #adopted = new Map<string, Adopted[]>();
   /** Connections that came back while sessions are read. */
   #returned: Set<string> | undefined;
   #work: Promise<void> = Promise.resolve();
@@ -62,7 +64,7 @@ export class Orphans {
       const adopted = sessions.filter(({ sid }) => !this.#returned?.has(sid)).filter((one) => this.#take(one, seen));
       this.#adopted.set(
         gateway,
-        adopted.map(({ sid }) => sid),
+        adopted.map(({ sid, state }) => ({ sid, state })),
       );
     } catch (error) {
       this.#log.warn({ err: error, gateway }, 'who has left with a gateway is not known');
@@ -81,10 +83,13 @@ export class Orphans {
     return true;
   }
 
-  /** It was only silent: its connections are where they were. */
+  /** It was only silent: its connections are where they were, and of those that had ended it tells itself. */
   #back(gateway: string): void {
     this.#gone.delete(gateway);
-    for (const sid of this.#adopted.get(gateway) ?? []) this.#departures.returned(sid);
+    for (const { sid, state } of this.#adopted.get(gateway) ?? []) {
+      if (state === 'closed') this.#departures.forget(sid);
+      else this.#departures.returned(sid);
+    }
     this.#adopted.delete(gateway);
   }
 }
