@@ -1,15 +1,13 @@
+import { isRole } from '../../shared/contracts/fields.ts';
 import { Failure } from '../../shared/contracts/index.ts';
 import { eventName, userId } from '../../shared/contracts/push.contract.ts';
 import type { Audience } from '../../shared/fanout/fanout.ts';
 
 const everyone: Audience = { kind: 'everyone' };
 
-/** Roles whose holders are an audience. */
-const roles: ReadonlySet<string> = new Set(['admin', 'user']);
-
 /** A name stands for the room, and where it is a role's for those who hold the role too. */
 const audiencesOf = (name: string): Audience[] =>
-  roles.has(name)
+  isRole(name)
     ? [
         { kind: 'room', name },
         { kind: 'role', role: name },

@@ -1,4 +1,5 @@
 import type { Server, Socket } from 'socket.io';
+import { isRole } from '../../shared/contracts/fields.ts';
 import { type Call, Failure } from '../../shared/contracts/index.ts';
 import type { EventEnvelope } from '../../shared/fanout/bus.ts';
 import { type Fanout, socketRoom } from '../../shared/fanout/fanout.ts';
@@ -19,10 +20,14 @@ export interface GuardDeps {
   log: Pick<Log, 'warn'>;
 }
 
-/** A room that is made or changed may be private from now on: whoever may hear it no longer leaves it. */
+/**
+ * A room that is made or changed may be private from now on, or have the name of a role: whoever may hear it no longer
+ * leaves it.
+ */
 export async function guardRoom({ body }: EventEnvelope, deps: GuardDeps): Promise<void> {
   const { name, private: isPrivate } = body.details as { name?: string; private?: boolean };
-  if (body.domain !== 'rooms' || body.event === 'deleted' || !isPrivate || name === undefined) return;
+  if (body.domain !== 'rooms' || body.event === 'deleted' || name === undefined) return;
+  if (!isPrivate && !isRole(name)) return;
   const { sockets, adapter } = deps.io.of('/');
   const ids = [...(adapter.rooms.get(socketRoom({ kind: 'room', name }) as string) ?? [])];
   for (let from = 0; from < ids.length; from += atOnce) {
@@ -40,7 +45,7 @@ async function turnOut(socket: Socket, name: string, deps: GuardDeps): Promise<v
   } catch (error) {
     // Where nobody can say, it is out as well: it may join again.
     const known = error instanceof Failure && error.type === 'FORBIDDEN';
-    if (!known) deps.log.warn({ err: error, room: name }, 'who may hear a private room is not known');
+    if (!known) deps.log.warn({ err: error, room: name }, 'who may hear a room is not known');
   }
   const key = socketRoom({ kind: 'room', name }) as string;
   if (!socket.rooms.has(key)) return;

@@ -1,3 +1,4 @@
+import { isRole } from '../../shared/contracts/fields.ts';
 import { Failure } from '../../shared/contracts/index.ts';
 import type { Principal } from '../../shared/runtime/principal.ts';
 import type { Room } from './rooms.store.ts';
@@ -6,7 +7,6 @@ export const maxMembers = 1_000;
 /** Messages a room keeps; older ones are dropped. */
 export const maxHistory = 1_000;
 
-const roles = ['admin', 'user'];
 const isAdmin = (principal: Principal) => principal.roles.includes('admin');
 
 /** A private room is its members', its maker's and administrators'. */
@@ -37,7 +37,7 @@ export const ownHistory = (principal: Pick<Principal, 'id'>): string => `user:${
 export function assertJoinable(principal: Principal, name: string): void {
   if (name === own || name.startsWith('user:') || name.startsWith('role:'))
     throw new Failure('FORBIDDEN', 'This name is reserved');
-  if (roles.includes(name) && !(principal.roles as readonly string[]).includes(name)) {
+  if (isRole(name) && !principal.roles.includes(name)) {
     throw new Failure('FORBIDDEN', 'This name is a role');
   }
 }

@@ -26,12 +26,12 @@ export const startRooms: StartService = async (deps) => {
   const tell = (event: 'created' | 'updated' | 'deleted', room: Room, more: { previousName?: string } = {}) =>
     deps.emit('rooms', event, room.id, { name: room.name, private: room.private, ...more }, hearersOf(room));
 
-  /** The room, where somebody made it and the caller may see it; null where it is only a name. */
+  /** The room, where somebody made it and the caller may hear it; null where it is only a name. @throws Failure */
   const enter = async (entity: string, principal: Principal): Promise<Room | null> => {
     assertRoomName(entity);
     const room = await find(entity);
+    assertJoinable(principal, room?.name ?? entity);
     if (room) assertMaySee(principal, room);
-    else assertJoinable(principal, entity);
     return room;
   };
 

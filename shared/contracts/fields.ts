@@ -20,6 +20,9 @@ export const deviceName = z
 
 export const role = z.enum(['admin', 'user']);
 
+/** Whether a name stands for the holders of a role. */
+export const isRole = (name: string): name is z.output<typeof role> => role.safeParse(name).success;
+
 /**
  * Pages are bounded so that no request makes a store skip without end; `sortBy` takes only indexed keys.
  * Units: `page` from 1, `itemsPerPage` records.

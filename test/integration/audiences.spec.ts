@@ -21,6 +21,14 @@ describe.each(systems)('connections of %s', (name, start) => {
     Promise.all(system.socketioUrls.map(() => cast.connect(person)));
   const soon = <T>(ask: () => T, good: (value: T) => boolean, ms = 5_000) => eventually(async () => ask(), good, ms);
 
+  /** By the bridge; the payload is 1. */
+  const push = (event: string, rooms: string[]) =>
+    fetch(`${system.httpUrls[0]}/${event}`, {
+      method: 'POST',
+      headers: { 'x-api-key': system.apiKey, 'content-type': 'application/json' },
+      body: JSON.stringify({ payload: 1, rooms }),
+    });
+
   test('of a user who becomes an administrator hear what administrators hear, without coming again', async () => {
     const person = await cast.stage.person();
     const sockets = await everywhere(person);
@@ -48,11 +56,7 @@ describe.each(systems)('connections of %s', (name, start) => {
       expect(await socket.emitWithAck('admin_broadcast', { message: 'hello' })).toMatchObject({ message: 'hello' });
     }
     const named = sockets.map((socket) => next(socket, 'for-admins'));
-    await fetch(`${system.httpUrls[0]}/for-admins`, {
-      method: 'POST',
-      headers: { 'x-api-key': system.apiKey, 'content-type': 'application/json' },
-      body: JSON.stringify({ payload: 1, rooms: ['admin'] }),
-    });
+    await push('for-admins', ['admin']);
     expect(await Promise.all(named)).toEqual(sockets.map(() => 1));
   });
 
@@ -161,5 +165,33 @@ describe.each(systems)('connections of %s', (name, start) => {
     );
     await other.emitWithAck('ping');
     expect(outside).toEqual([]);
+  });
+
+  test('that are in a room which gets the name of a role are put out of it where they do not have that role', async () => {
+    const { admin, user } = cast.people;
+    const ask = (command: string, entity: string, payload?: object) =>
+      cast.stage.ok({ module: 'rooms', command, entity, ...(payload && { payload }) });
+    const { id, name } = await cast.stage.room();
+    const [socket, other] = [await cast.connect(admin), await cast.connect(user)];
+    for (const one of [socket, other]) await one.emitWithAck('join_room', { room: name });
+    const left = next(other, 'user_left');
+    await ask('update', id, { name: 'admin' });
+    try {
+      expect(await left).toMatchObject({ user: { id: user.id }, room: 'admin' });
+      for (const room of ['admin', id]) {
+        expect(await other.emitWithAck('join_room', { room })).toMatchObject({ code: 'FORBIDDEN' });
+        expect(await socket.emitWithAck('join_room', { room })).toMatchObject({ room: 'admin' });
+      }
+      expect(await cast.stage.code({ module: 'rooms', command: 'history', entity: id, payload: {} }, 'user')).toBe(
+        'FORBIDDEN',
+      );
+      const [inside, outside] = [next(socket, 'for-admins'), collect(other, 'for-admins')];
+      await push('for-admins', ['admin']);
+      expect(await inside).toBe(1);
+      await other.emitWithAck('ping');
+      expect(outside).toEqual([]);
+    } finally {
+      await ask('delete', id);
+    }
   });
 });
