@@ -9,40 +9,53 @@ import { mqttHooks } from './mqtt.hooks.ts';
 type Handler = (...parameters: Parameters<Parameters<typeof createServer>[1] & object>) => Promise<void>;
 
 const admin: Principal = { kind: 'key', id: 'k', username: 'emqx', email: null, roles: ['admin', 'user'] };
-let server: Server;
+let servers: Server[];
 let url: string;
 /** A stand-in for who knows the users: how it answers, and whom it was asked about. */
 let current: (user: Principal) => Promise<Principal>;
 let asked: string[];
 
+const authenticator = {
+  current(user: Principal) {
+    asked.push(user.id);
+    return current(user);
+  },
+} as Authenticator;
+
 beforeAll(async () => {
-  const authenticator = {
-    current(user: Principal) {
-      asked.push(user.id);
-      return current(user);
-    },
-  } as Authenticator;
-  const hooks = mqttHooks({
-    authenticator,
-    authenticate: async () => admin as never,
-    config: { mqttBaseTopic: 'nestmtx', mqttAnonymous: 'events' } as never,
-  });
-  const access = hooks['POST /api/mqtt/acl'] as Handler;
-  server = createServer((request, response) => void access(request, response));
-  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
-  url = `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/mqtt/acl`;
+  servers = [];
+  url = await serve('acl');
 });
 beforeEach(() => {
   asked = [];
 });
 afterAll(() => {
-  server.close();
+  for (const server of servers) server.close();
 });
 
+/** Where one of the two hooks answers, with the login of the gateways. */
+async function serve(hook: 'auth' | 'acl', login: object = {}): Promise<string> {
+  const hooks = mqttHooks({
+    authenticator,
+    authenticate: async () => admin as never,
+    config: { mqttBaseTopic: 'nestmtx', mqttAnonymous: 'events', ...login } as never,
+  });
+  const handler = hooks[`POST /api/mqtt/${hook}`] as Handler;
+  const server = createServer((request, response) => void handler(request, response));
+  servers.push(server);
+  await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+  return `http://127.0.0.1:${(server.address() as AddressInfo).port}/api/mqtt/${hook}`;
+}
+
+async function post(to: string, given: object): Promise<unknown> {
+  const body = JSON.stringify(given);
+  const answer = await fetch(to, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
+  return answer.status === 200 ? answer.json() : answer.status;
+}
+
 async function ask(action: string, topic: string, roles = 'user'): Promise<unknown> {
-  const body = JSON.stringify({ action, topic, principal: 'ann', roles });
-  const answer = await fetch(url, { method: 'POST', headers: { 'content-type': 'application/json' }, body });
-  return answer.status === 200 ? ((await answer.json()) as { result: string }).result : answer.status;
+  const answer = await post(url, { action, topic, principal: 'ann', roles });
+  return (answer as { result?: string }).result ?? answer;
 }
 
 test.each([
@@ -76,4 +89,16 @@ test('a user who may not log in any more hears no events', async () => {
 test('a user hears what its roles are now, not what they were', async () => {
   current = async (user) => ({ ...user, roles: ['admin', 'user'] });
   expect(await ask('subscribe', 'nestmtx/events/users/#', 'user')).toBe('allow');
+});
+
+test.each([
+  ['none', {}, [], ['', 'secret']],
+  ['an empty one', { mqttPassword: '' }, [], ['', 'secret']],
+  ['one', { mqttPassword: 'secret' }, ['secret'], ['', 'secret ']],
+])('of gateways whose password is %s only who has it is a superuser', async (_what, password, good, bad) => {
+  const auth = await serve('auth', { mqttUsername: 'gateway', ...password });
+  const login = (given: string) => post(auth, { username: 'gateway', password: given });
+  for (const given of good) expect(await login(given)).toEqual({ result: 'allow', is_superuser: true });
+  for (const given of bad) expect(await login(given)).toEqual({ result: 'deny' });
+  expect(await post(auth, { username: 'gateway' })).toEqual({ result: 'deny' });
 });

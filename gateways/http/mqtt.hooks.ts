@@ -44,7 +44,8 @@ export function mqttHooks({ authenticator, authenticate, config }: MqttHookDeps)
   async function login(body: unknown): Promise<object> {
     const { username, password } = parse(loginSchema, body);
     if (config.mqttUsername !== undefined && username === config.mqttUsername) {
-      return isSame(password ?? '', config.mqttPassword ?? '') ? { result: 'allow', is_superuser: true } : deny;
+      const isGateway = config.mqttPassword && isSame(password ?? '', config.mqttPassword);
+      return isGateway ? { result: 'allow', is_superuser: true } : deny;
     }
     if (!password) return config.mqttAnonymous === 'off' ? deny : { result: 'allow', is_superuser: false };
     const principal = await authenticator.bearer(password).catch((error: unknown) => refusalOf(error));

@@ -281,6 +281,15 @@ describe('what a role needs', () => {
     expect(loadConfig('all', { ...env, EMQX_API_SECRET: 's' })).toMatchObject({ emqxApiKey: 'k' });
   });
 
+  test.each<Role>(['all', 'gateway:http', 'gateway:mqtt'])('%s takes a login at the broker only as a whole', (role) => {
+    const env = { ...given, MQTT_USERNAME: 'gateway', MQTT_PASSWORD: 'p' };
+    expect(loadConfig(role, env)).toMatchObject({ mqttUsername: 'gateway', mqttPassword: 'p' });
+    expect(refusal(role, { ...env, MQTT_PASSWORD: '' })).toMatch(
+      /^MQTT_PASSWORD: is not set; expected it beside MQTT_US/,
+    );
+    expect(refusal(role, { ...env, MQTT_USERNAME: undefined })).toMatch(/^MQTT_USERNAME: is not set; expected it/);
+  });
+
   test('introspection needs its URL', () => {
     expect(refusal('all', { AUTH_STRATEGY: 'introspection' })).toMatch(/^AUTH_INTROSPECTION_URL: is not set/);
   });

@@ -32,6 +32,8 @@ export class ConfigError extends Error {
 const ofTheCommandLine = ['TRIGATE_URL', 'TRIGATE_TOKEN'];
 /** Bytes; a secret is shorter by far. */
 const maxSecretFile = 65_536;
+/** They log in to the MQTT broker, or say to EMQX who may. */
+const atTheBroker: readonly Role[] = ['all', 'gateway:http', 'gateway:mqtt'];
 
 /**
  * Reads the variables of a process. Empty ones count as unset; those the role does not use are checked all the same.
@@ -128,6 +130,11 @@ function refuseIncomplete(config: Config): void {
   }
   if (config.emqxApiUrl && !(config.emqxApiKey && config.emqxApiSecret)) {
     throw new ConfigError('EMQX_API_KEY:', 'or EMQX_API_SECRET is not set', 'both where EMQX_API_URL is set');
+  }
+  // A user name alone would be let in without a password, and to everything.
+  if (atTheBroker.includes(config.role) && !config.mqttUsername !== !config.mqttPassword) {
+    const [missing, given] = config.mqttUsername ? ['PASSWORD', 'USERNAME'] : ['USERNAME', 'PASSWORD'];
+    throw new ConfigError(`MQTT_${missing}:`, 'is not set', `it beside MQTT_${given}`);
   }
   if (config.jwtSecret && config.jwtKeysFile) {
     throw new ConfigError('JWT_KEYS_FILE:', 'is set beside JWT_SECRET', 'one of the two');

@@ -88,7 +88,11 @@ export const variables = {
     secret: true,
     meaning: 'External MQTT broker (Mosquitto, EMQX); set, no broker is embedded',
   }),
-  MQTT_USERNAME: variable({ key: 'mqttUsername', type: anyText, meaning: 'Of the gateway at the external broker' }),
+  MQTT_USERNAME: variable({
+    key: 'mqttUsername',
+    type: anyText,
+    meaning: 'Of the gateway at the external broker; needs `MQTT_PASSWORD`',
+  }),
   MQTT_PASSWORD: variable({
     key: 'mqttPassword',
     type: anyText,
