@@ -140,6 +140,16 @@ describe('a viewer', () => {
     await expect(ask({ password: (await token()).token })).rejects.toEqual(refused);
   });
 
+  test.each(['rtsp', 'rtmp', 'hls', 'webrtc', 'srt'])('gets in over %s', async (protocol) => {
+    await expect(ask({ password: (await token()).token, protocol })).resolves.toBeUndefined();
+  });
+
+  test.each(['moq', '', 'next'])('does not over %j, whose readers could not be sent away', async (protocol) => {
+    const forbidden = expect.objectContaining({ type: 'FORBIDDEN' });
+    await expect(ask({ password: (await token()).token, protocol })).rejects.toEqual(forbidden);
+    expect(await viewings.ofViewer('ann')).toEqual([]);
+  });
+
   test('never reads a feed', async () => {
     await expect(ask({ password: (await token()).token, path: 'trigate/cam/3-2' })).rejects.toEqual(refused);
   });

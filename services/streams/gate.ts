@@ -23,6 +23,8 @@ export interface GateDeps {
   secret: string;
 }
 
+/** In the media server's words: also where it is encrypted. Sessions of others (`moq`) are not listed, nor ended. */
+const readProtocols = ['rtsp', 'rtmp', 'hls', 'webrtc', 'srt'];
 /** Of names without a camera, a user at a time. */
 const maxPictures = 4;
 /** No camera's id begins so. */
@@ -48,7 +50,7 @@ export class Gate {
     // A client of RTSP sends what it has only after it was asked (401).
     if (!token) throw new Failure('UNAUTHORIZED');
     if (attempt.action === 'publish') return this.#assertPublisher(token, attempt.path, server);
-    if (attempt.action !== 'read') throw new Failure('FORBIDDEN');
+    if (attempt.action !== 'read' || !readProtocols.includes(attempt.protocol)) throw new Failure('FORBIDDEN');
     await this.#assertViewer(token, attempt, server);
   }
 

@@ -83,6 +83,13 @@ test('who loses the right to watch is sent away from every session, and nobody e
   expect(kicked.sort()).toEqual(['a1', 'a2']);
 });
 
+test('a session of a kind that cannot be ended keeps its slot when its viewer is sent away', async () => {
+  await lets('ann', 'a1');
+  await viewings.began('a1', 'moqSession');
+  await viewers.sendAway('ann');
+  expect([kicked, await held()]).toEqual([[], ['a1']]);
+});
+
 test('who was let in just before is found when the reading begins, or at the next look', async () => {
   await lets('ann', 'a1');
   versions = { ann: 2, bob: 1 };

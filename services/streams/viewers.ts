@@ -107,7 +107,7 @@ export class Viewers {
     if (camera) await server.api.kick(session.kind, session.id);
   }
 
-  /** One that was let in but does not read yet stays on the list, as does one of a server that is away. */
+  /** Stays on the list: one that was let in but does not read yet, one of a server that is away, one of no known kind. */
   async #kick(viewing: Viewing): Promise<void> {
     const server = this.#deps.fleet.server(viewing.server);
     if (!server?.alive) return;
@@ -119,7 +119,7 @@ export class Viewers {
       const begun = (await sessionsNow(server)).filter(({ id }) => ids.has(id));
       await allOf(begun.map((one) => server.api.kick(one.kind, one.id)));
     }
-    if (type !== null || !isCurrent(viewing)) await this.#deps.viewings.drop(viewing);
+    if (type === null ? !isCurrent(viewing) : kind) await this.#deps.viewings.drop(viewing);
   }
 
   /** Ids of the viewings whose viewer's tokens have another version by now; none of those nobody answers about. */
