@@ -4,18 +4,18 @@ import { usersContract } from '../../shared/contracts/users.contract.ts';
 import { RepeatedNotices } from '../../shared/fanout/repeated.ts';
 import { implement } from '../../shared/runtime/implement.ts';
 import type { Principal } from '../../shared/runtime/principal.ts';
-import { change, found, given } from '../../shared/store/change.ts';
-import { Duplicate } from '../../shared/store/collection.ts';
+import { change, found, given, withdraw } from '../../shared/store/change.ts';
+import { type Collection, Duplicate } from '../../shared/store/collection.ts';
 import type { ServiceDeps, StartService } from '../deps.ts';
 import { hashPassword, passwordFits } from './passwords.ts';
+import { type AdministratorsRoster, administratorsRoster } from './users.roster.ts';
 import { assertMayChange, assertMayRead, assertNotSelf, endsTokens, isAdministrator } from './users.rules.ts';
 import { type User, type UsersStore, usersStore } from './users.store.ts';
-
-const lastAdministrator = () => new Failure('CONFLICT', 'The last administrator cannot be removed');
 
 export const startUsers: StartService = async (deps) => {
   const store = await usersStore(deps.stores);
   const { users } = store;
+  const roster = await administratorsRoster(deps.stores, users);
   /** Gateways forget what they know of the user; see gateways/core/authenticator.ts. */
   const notices = new RepeatedNotices(deps.bus, 'users.changed');
   const changed = (id: string, revoked: boolean) => notices.notify({ id, revoked });
@@ -25,9 +25,9 @@ export const startUsers: StartService = async (deps) => {
       list: ({ payload }) => users.list(payload),
       async create({ payload: { password, ...fields } }) {
         const user = await users.insert({ ...fields, passwordHash: await hashPassword(password), tokenVersion: 1 });
-        if (isAdministrator(user)) await enlist(store, user.id);
+        const enlisted = await roster.enlist(user.id);
         await deps.emit('users', 'created', user.id, { username: user.username });
-        return user;
+        return enlisted ?? user;
       },
       async read({ entity, principal }) {
         assertMayRead(principal, entity);
@@ -37,16 +37,14 @@ export const startUsers: StartService = async (deps) => {
         assertMayChange(principal, entity, Object.keys(payload));
         const { password, ...fields } = payload;
         const patch = given({ ...fields, passwordHash: password && (await hashPassword(password)) });
-        const { user, revoked } = await changeUser(store, entity, patch, principal);
+        const { user, revoked } = await changeUser(users, roster, entity, patch, principal);
         changed(user.id, revoked);
         await deps.emit('users', 'updated', user.id, { username: user.username });
         return user;
       },
       async delete({ entity, principal }) {
         if (principal.id === entity) throw new Failure('FORBIDDEN', 'Nobody can delete themselves');
-        const user = found(await users.get(entity));
-        if (!(await store.discharge(user.id))) throw lastAdministrator();
-        found(await users.delete(user.id));
+        const user = await deleteUser(users, roster, entity);
         changed(user.id, true);
         await deps.emit('users', 'deleted', user.id, { username: user.username });
         return undefined;
@@ -69,43 +67,48 @@ export const startUsers: StartService = async (deps) => {
       },
     },
   };
-  await firstAdministrator(store, deps);
+  await firstAdministrator(store, roster, deps);
   return { schemas: implement(usersContract, handlers, deps.log) };
 };
 
-/**
- * The roster of administrators is changed before a user stops being one and after a user became one, so whatever
- * happens in between, it never counts somebody who is none.
- */
+/** Whoever was discharged for a change that did not come about counts again. */
 async function changeUser(
-  store: UsersStore,
+  users: Collection<User>,
+  roster: AdministratorsRoster,
   id: string,
   patch: Partial<User>,
   principal: Principal,
 ): Promise<{ user: User; revoked: boolean }> {
-  const before = found(await store.users.get(id));
-  assertNotSelf(principal, before, patch);
-  const stays = isAdministrator({ ...before, ...patch });
-  if (isAdministrator(before) && !stays && !(await store.discharge(id))) throw lastAdministrator();
+  let revoked = false;
+  const decide = async (current: User) => {
+    assertNotSelf(principal, current, patch);
+    if (isAdministrator(current) && !isAdministrator({ ...current, ...patch })) await roster.discharge(id);
+    revoked = endsTokens(current, patch);
+    return { ...patch, ...(revoked && { tokenVersion: current.tokenVersion + 1 }) };
+  };
   try {
-    const user = await change(store.users, id, (current) => ({
-      ...patch,
-      ...(endsTokens(current, patch) && { tokenVersion: current.tokenVersion + 1 }),
-    }));
-    return { user, revoked: user.tokenVersion !== before.tokenVersion };
-  } finally {
-    const after = await store.users.get(id);
-    if (after && isAdministrator(after)) await enlist(store, id);
+    const user = await change(users, id, decide);
+    return { user: (await roster.enlist(id)) ?? user, revoked };
+  } catch (error) {
+    await roster.enlist(id);
+    throw error;
   }
 }
 
-async function enlist(store: UsersStore, id: string): Promise<void> {
-  if (!(await store.enlist(id))) throw new Failure('CONFLICT', 'There are too many administrators');
+async function deleteUser(users: Collection<User>, roster: AdministratorsRoster, id: string): Promise<User> {
+  const decide = async (current: User) => {
+    if (isAdministrator(current)) await roster.discharge(id);
+  };
+  return withdraw(users, id, decide).finally(() => roster.enlist(id));
 }
 
 /** Made when there is none; of several processes that start at once, one makes it. */
-async function firstAdministrator(store: UsersStore, { config, announce }: ServiceDeps): Promise<void> {
-  if (await store.hasAdministrator()) return;
+async function firstAdministrator(
+  store: UsersStore,
+  roster: AdministratorsRoster,
+  { config, announce }: ServiceDeps,
+): Promise<void> {
+  if (await roster.hasAdministrator()) return;
   const password = config.adminPassword ?? randomBytes(12).toString('base64url');
   try {
     const user = await store.users.insert({
@@ -116,13 +119,13 @@ async function firstAdministrator(store: UsersStore, { config, announce }: Servi
       passwordHash: await hashPassword(password),
       tokenVersion: 1,
     });
-    await store.enlist(user.id);
+    await roster.enlist(user.id);
     announce(
       `administrator: ${config.adminUsername}  password: ${config.adminPassword ? '(as configured)' : password}`,
     );
   } catch (error) {
     if (!(error instanceof Duplicate)) throw error;
     const user = await store.byName(config.adminUsername);
-    if (user && isAdministrator(user)) await store.enlist(user.id);
+    if (user) await roster.enlist(user.id);
   }
 }

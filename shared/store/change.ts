@@ -1,25 +1,49 @@
 import { Failure } from '../contracts/index.ts';
 import type { Collection, Patch, Stored } from './collection.ts';
 
-const attempts = 5;
+const usualAttempts = 5;
 
 /**
  * Reads a record, lets `decide` make a patch of it, and writes it unless someone else changed it meanwhile; then again.
  * `decide` may throw to refuse; an empty patch writes nothing.
- * @throws Failure NOT_FOUND, or CONFLICT after five lost races. @throws Duplicate
+ * @throws Failure NOT_FOUND, or CONFLICT after so many lost races. @throws Duplicate
  */
-export async function change<T extends Stored>(
+export function change<T extends Stored>(
   collection: Collection<T>,
   id: string,
   decide: (current: T) => Patch<T> | Promise<Patch<T>>,
+  attempts = usualAttempts,
 ): Promise<T> {
-  for (let attempt = 0; attempt < attempts; attempt++) {
-    const current = await collection.get(id);
-    if (!current) throw new Failure('NOT_FOUND');
+  return attempted(collection, id, attempts, async (current) => {
     const patch = await decide(current);
-    if (Object.keys(patch).length === 0) return current;
-    const changed = await collection.update(id, current.version, patch);
-    if (changed) return changed;
+    return Object.keys(patch).length === 0 ? current : collection.update(id, current.version, patch);
+  });
+}
+
+/**
+ * Reads a record, lets `decide` throw to refuse, and deletes it unless someone else changed it meanwhile; then again.
+ * @throws Failure NOT_FOUND, or CONFLICT after five lost races
+ */
+export function withdraw<T extends Stored>(
+  collection: Collection<T>,
+  id: string,
+  decide: (current: T) => void | Promise<void>,
+): Promise<T> {
+  return attempted(collection, id, usualAttempts, async (current) => {
+    await decide(current);
+    return collection.delete(id, current.version);
+  });
+}
+
+async function attempted<T extends Stored>(
+  collection: Collection<T>,
+  id: string,
+  attempts: number,
+  attempt: (current: T) => Promise<T | null>,
+): Promise<T> {
+  for (let left = attempts; left > 0; left -= 1) {
+    const done = await attempt(found(await collection.get(id)));
+    if (done) return done;
   }
   throw new Failure('CONFLICT', 'Someone else is changing this record; try again');
 }
