@@ -8,14 +8,13 @@ import type { Authenticator } from '../core/dispatch.types.ts';
 import { readToken } from './codec.ts';
 import { reached } from './reached.ts';
 import type { ReturnGuard } from './return.guard.ts';
-import { roomNames } from './rooms.ts';
 
 export interface ClusterDeps {
   connection: NatsConnection;
   config: Pick<Config, 'natsPrefix' | 'natsReplicas'>;
   authenticator: Authenticator;
   log: Log;
-  /** Whether somebody may still be in rooms, by their names. */
+  /** Whether somebody may still be in the Socket.IO rooms that it was in. */
   mayReturn: ReturnGuard['mayReturn'];
 }
 
@@ -47,7 +46,7 @@ export function clusterAdapter({
           const principal =
             token === undefined ? authenticator.nobody() : await reached(() => authenticator.bearer(token));
           if (principal.kind === 'anonymous' || principal.id !== (data as { owner?: string }).owner) return false;
-          return await mayReturn(principal, roomNames(rooms));
+          return await mayReturn(principal, rooms);
         } catch {
           // Also where nobody can say. Whoever may not come in at all is told so by the handshake.
           return false;

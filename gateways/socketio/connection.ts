@@ -4,7 +4,7 @@ import type { LimitHit } from './bounds.ts';
 import { type Departures, recoverable } from './departures.ts';
 import type { SocketioDeps } from './deps.ts';
 import type { Dialect } from './dialects/dialect.ts';
-import { roleRoom, userRoom } from './events.ts';
+import { lostRoles, roleRoom, userRoom } from './events.ts';
 import type { socketMetrics } from './metrics.ts';
 import type { OfUser } from './orphans.ts';
 import type { SocketPresence } from './presence.ts';
@@ -74,13 +74,12 @@ export const connection = (deps: ConnectionDeps) => (socket: Socket) => {
   for (const dialect of deps.dialects) dialect({ session, rooms, dispatcher, fanout, bus, log, packet });
 };
 
-/** The rooms of the user and of its roles as they are now: it may have been in others. */
-export function takeAudiences({ socket, principal }: Session): void {
-  const audiences = [userRoom(principal.id), ...principal.roles.map(roleRoom)];
-  for (const room of socket.rooms) {
-    if (room.startsWith(roleRoom('')) && !audiences.includes(room)) socket.leave(room);
-  }
-  socket.join(audiences);
+/** The rooms of the user and of its roles as they are now. @returns whether it was in those of other roles */
+export function takeAudiences({ socket, principal }: Session): boolean {
+  const lost = lostRoles(socket.rooms, principal);
+  for (const room of lost) socket.leave(room);
+  socket.join([userRoom(principal.id), ...principal.roles.map(roleRoom)]);
+  return lost.length > 0;
 }
 
 function welcomeBack({ io, returned, renames }: ConnectionDeps, socket: Socket): void {

@@ -1,11 +1,18 @@
 import type { Server } from 'socket.io';
 import type { EventEnvelope, EventHearers } from '../../shared/fanout/bus.ts';
 import { socketRoom } from '../../shared/fanout/fanout.ts';
+import type { Principal } from '../../shared/runtime/principal.ts';
 import { emitOnce } from './once.ts';
 
 /** Socket.IO rooms that stand for audiences; clients cannot join them. */
 export const userRoom = (id: string): string => socketRoom({ kind: 'user', id });
 export const roleRoom = (role: string): string => socketRoom({ kind: 'role', role });
+
+/** Those of roles among the Socket.IO rooms of a socket that its user does not have. */
+export function lostRoles(rooms: Iterable<string>, { roles }: Pick<Principal, 'roles'>): string[] {
+  const own = roles.map(roleRoom);
+  return [...rooms].filter((room) => room.startsWith(roleRoom('')) && !own.includes(room));
+}
 
 const admins = roleRoom('admin');
 

@@ -9,7 +9,6 @@ import type { LimitHit, SocketsPerUser } from './bounds.ts';
 import { readToken } from './codec.ts';
 import { RecoveryAdapter } from './recovery.adapter.ts';
 import type { ReturnGuard } from './return.guard.ts';
-import { roomNames } from './rooms.ts';
 
 export type CountConnection = (socket: Socket) => Promise<void>;
 
@@ -63,5 +62,5 @@ async function assertSession(socket: Socket, principal: Principal, mayReturn: Ha
   const own = data.owner === principal.id;
   if (!(adapter instanceof RecoveryAdapter)) {
     if (!own) throw new Failure('UNAUTHORIZED', 'This session is of another user');
-  } else if (!own || !(await mayReturn(principal, roomNames(socket.rooms)).catch(() => false))) adapter.forget(socket);
+  } else if (!own || !(await mayReturn(principal, socket.rooms).catch(() => false))) adapter.forget(socket);
 }

@@ -5,6 +5,14 @@ import { Failure } from '../../shared/contracts/index.ts';
 const askedFor = 3_000;
 const pauseMs = 200;
 
+/** Questions about rooms that run at the same time. */
+const atOnce = 20;
+
+/** Asks about each, about some at the same time. @throws what one of them rejects with */
+export async function askAll<T>(all: readonly T[], ask: (one: T) => Promise<unknown>): Promise<void> {
+  for (let from = 0; from < all.length; from += atOnce) await Promise.all(all.slice(from, from + atOnce).map(ask));
+}
+
 /** What `ask` resolves to; asked again while services cannot be reached. @throws what it rejects with otherwise */
 export async function reached<T>(ask: () => Promise<T>): Promise<T> {
   const until = Date.now() + askedFor;

@@ -2,19 +2,21 @@ import { LRUCache } from 'lru-cache';
 import type { Call } from '../../shared/contracts/index.ts';
 import type { EventEnvelope } from '../../shared/fanout/bus.ts';
 import type { Principal } from '../../shared/runtime/principal.ts';
-import { reached } from './reached.ts';
+import { lostRoles } from './events.ts';
+import { askAll, reached } from './reached.ts';
 import { recoveryMs } from './recovery.adapter.ts';
+import { roomNames } from './rooms.ts';
 
 const maxNames = 10_000;
-/** Rooms that are asked about for one connection, and at the same time; who was in more begins anew. */
+/** Rooms that are asked about for one connection; who was in more begins anew. */
 const maxAsked = 200;
-const atOnce = 20;
 /** A room is renamed no more often than this while somebody is away. */
 const maxHops = 8;
 
 /**
  * Whether whoever comes back may still be in the rooms that it was in. Asked are those that were made private or got
- * another name while it may have been away; by a gateway that has not been there for so long, all.
+ * another name while it may have been away; by a gateway that has not been there for so long, all. Who has lost a role
+ * begins anew: that may have let it in anywhere.
  */
 export class ReturnGuard {
   readonly #callAs: (principal: Principal) => Call;
@@ -35,15 +37,15 @@ export class ReturnGuard {
     else this.#names.delete(name);
   }
 
-  /** @param rooms their names @throws Failure where nobody can say */
-  async mayReturn(principal: Principal, rooms: readonly string[]): Promise<boolean> {
-    const asked = this.#knowsAll ? rooms.filter((room) => this.#names.has(room)) : rooms;
+  /** @param rooms the Socket.IO rooms of its socket @throws Failure where nobody can say */
+  async mayReturn(principal: Principal, rooms: Iterable<string>): Promise<boolean> {
+    const had = [...rooms];
+    if (lostRoles(had, principal).length > 0) return false;
+    const names = roomNames(had);
+    const asked = this.#knowsAll ? names.filter((name) => this.#names.has(name)) : names;
     if (asked.length > maxAsked) return false;
     const call = this.#callAs(principal);
-    for (let from = 0; from < asked.length; from += atOnce) {
-      const some = asked.slice(from, from + atOnce);
-      await Promise.all(some.map((room) => reached(() => call('rooms.enter', { entity: this.#nameOf(room) }))));
-    }
+    await askAll(asked, (name) => reached(() => call('rooms.enter', { entity: this.#nameOf(name) })));
     return true;
   }
 

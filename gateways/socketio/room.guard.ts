@@ -5,11 +5,9 @@ import type { EventEnvelope } from '../../shared/fanout/bus.ts';
 import { type Fanout, socketRoom } from '../../shared/fanout/fanout.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 import type { Principal } from '../../shared/runtime/principal.ts';
-import { passage, userOf } from './rooms.ts';
+import { askAll } from './reached.ts';
+import { passage, roomNames, userOf } from './rooms.ts';
 import type { Session } from './session.ts';
-
-/** Sockets that are asked about at the same time. */
-const atOnce = 20;
 
 export interface GuardDeps {
   io: Server;
@@ -30,11 +28,15 @@ export async function guardRoom({ body }: EventEnvelope, deps: GuardDeps): Promi
   if (!isPrivate && !isRole(name)) return;
   const { sockets, adapter } = deps.io.of('/');
   const ids = [...(adapter.rooms.get(socketRoom({ kind: 'room', name }) as string) ?? [])];
-  for (let from = 0; from < ids.length; from += atOnce) {
-    const some = ids.slice(from, from + atOnce).map((id) => sockets.get(id));
-    await Promise.all(some.map((socket) => socket && turnOut(socket, name, deps)));
-  }
+  await askAll(ids, async (id) => {
+    const socket = sockets.get(id);
+    if (socket) await turnOut(socket, name, deps);
+  });
 }
+
+/** Whoever lost a role leaves the rooms that it may no longer hear. */
+export const guardSocket = (socket: Socket, deps: GuardDeps): Promise<void> =>
+  askAll(roomNames(socket.rooms), (name) => turnOut(socket, name, deps));
 
 async function turnOut(socket: Socket, name: string, deps: GuardDeps): Promise<void> {
   const principal = deps.sessions.get(socket.id)?.principal;

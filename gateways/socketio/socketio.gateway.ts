@@ -29,7 +29,7 @@ import { socketPresence } from './presence.ts';
 import { recoveryAdapter, recoveryMs } from './recovery.adapter.ts';
 import { Renames } from './renames.ts';
 import { ReturnGuard } from './return.guard.ts';
-import { guardRoom } from './room.guard.ts';
+import { guardRoom, guardSocket } from './room.guard.ts';
 import type { Session } from './session.ts';
 import { reconnectStatus } from './system.events.ts';
 
@@ -95,7 +95,7 @@ export async function startSocketioGateway(deps: SocketioDeps): Promise<Socketio
     for (const id of ids) {
       const follow = async () => {
         const session = await sessions.get(id)?.refresh();
-        if (session && sessions.has(id)) takeAudiences(session);
+        if (session && sessions.has(id) && takeAudiences(session)) await guardSocket(session.socket, parts);
       };
       void keepTrying(follow, userId, log);
     }

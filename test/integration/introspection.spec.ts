@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
@@ -6,7 +7,7 @@ import type { Socket } from 'socket.io-client';
 import { cleanUp } from '../servers/clean-up.ts';
 import { openMqtt } from '../system/clients/mqtt.client.ts';
 import { openSocket } from '../system/clients/socketio.client.ts';
-import { within } from '../system/clients/wait.ts';
+import { eventually, within } from '../system/clients/wait.ts';
 import { startDistributed } from '../system/distributed.ts';
 import { startOneProcess } from '../system/one-process.ts';
 import type { System } from '../system/system.ts';
@@ -19,7 +20,7 @@ const systems: [name: string, gateways: number, start: (env: Record<string, stri
   [
     'two Socket.IO gateways',
     2,
-    (env) => startDistributed(env, { http: 1, socketio: 2, mqtt: 0 }, [], { services: ['auth', 'users'] }),
+    (env) => startDistributed(env, { http: 1, socketio: 2, mqtt: 0 }, [], { services: ['auth', 'users', 'rooms'] }),
   ],
 ];
 
@@ -44,7 +45,11 @@ describe.each(systems)('open connections with AUTH_STRATEGY=introspection over %
     });
     await new Promise<void>((resolve) => backend.listen(0, '127.0.0.1', resolve));
     const { port } = backend.address() as AddressInfo;
-    system = await start({ AUTH_STRATEGY: 'introspection', AUTH_INTROSPECTION_URL: `http://127.0.0.1:${port}/verify` });
+    system = await start({
+      AUTH_STRATEGY: 'introspection',
+      AUTH_INTROSPECTION_URL: `http://127.0.0.1:${port}/verify`,
+      SOCKETIO_ADMIN_UI: 'on',
+    });
   }, 120_000);
   beforeEach(() => {
     [answers, asked] = [true, []];
@@ -56,12 +61,13 @@ describe.each(systems)('open connections with AUTH_STRATEGY=introspection over %
     backend?.close();
   }, 30_000);
 
-  async function socket(token: string, gateway = 0): Promise<Socket> {
-    const opened = await openSocket(system.socketioUrls[gateway] as string, token);
+  async function socket(token: string, gateway = 0, namespace = ''): Promise<Socket> {
+    const opened = await openSocket(`${system.socketioUrls[gateway]}${namespace}`, token);
     later(() => opened.disconnect());
     return opened;
   }
-  const everywhere = (token: string) => Promise.all(system.socketioUrls.map((_url, gateway) => socket(token, gateway)));
+  const everywhere = (token: string, namespace?: string) =>
+    Promise.all(system.socketioUrls.map((_url, gateway) => socket(token, gateway, namespace)));
   const ended = (one: Socket) =>
     within(new Promise((resolve) => one.once('disconnect', resolve)), 'the end of a socket', endsWithin);
   const post = (event: string, body: object) =>
@@ -105,6 +111,33 @@ describe.each(systems)('open connections with AUTH_STRATEGY=introspection over %
     const posting = setInterval(() => void post('note:made', { payload: { n: 1 }, rooms: ['admin'] }), 200);
     later(() => clearInterval(posting));
     expect(await within(heard, 'an event for administrators', 5_000)).toEqual({ n: 1 });
+  });
+
+  test('hear nothing more of what they heard by a role that they lost', async () => {
+    const [eve, closed] = [randomUUID(), randomUUID()];
+    verdicts.set(eve, { active: true, sub: 'eve', roles: ['admin'] });
+    const [maker, sockets, admins] = [await socket('bob-1'), await everywhere(eve), await everywhere(eve, '/admin')];
+    const create = { module: 'rooms', command: 'create', requestId: 'r', payload: { name: closed, private: true } };
+    expect(await maker.emitWithAck('request', create)).toMatchObject({ name: closed });
+    const rooms = ['admin', closed, 'lobby'];
+    const heard = sockets.map((one) => {
+      const notes: string[] = [];
+      for (const room of rooms) one.on(`note:${room}`, () => notes.push(room));
+      return notes;
+    });
+    for (const one of sockets)
+      for (const room of rooms) expect(await one.emitWithAck('join_room', { room })).toMatchObject({ room });
+    const ends = Promise.all(admins.map(ended));
+    verdicts.set(eve, { active: true, sub: 'eve' });
+    await ends;
+    const hear = async () => {
+      for (const notes of heard) notes.length = 0;
+      for (const room of rooms) await post(`note:${room}`, { payload: {}, rooms: [room] });
+      await Promise.all(sockets.map((one) => one.emitWithAck('ping')));
+      return heard;
+    };
+    await eventually(hear, (all) => all.every((notes) => notes.join() === 'lobby'), 5_000);
+    expect(sockets.map(({ connected }) => connected)).toEqual(sockets.map(() => true));
   });
 
   if (gateways === 1) {

@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import type { Namespace, Server, Socket } from 'socket.io';
 import type { Log } from '../../../shared/runtime/log.ts';
 import type { Principal } from '../../../shared/runtime/principal.ts';
+import { keepTrying } from '../../core/keep.trying.ts';
 import type { LimitHit } from '../bounds.ts';
 import { othersOf } from '../others.ts';
 import { Session } from '../session.ts';
@@ -74,6 +75,11 @@ export function serveAdminUi(deps: AdminDeps): AdminUi {
       if (session.principal.id === userId && which(session.principal)) void session.end(revokedGraceMs);
     }
   });
+  authenticator.onChanged((userId) => {
+    for (const session of sessions.values()) {
+      if (session.principal.id === userId) void keepTrying(() => stayWithRole(session), userId, deps.log);
+    }
+  });
   for (const each of namespaces) tellOf(io.of(each), nsp, config.trustProxy);
   const timer = setInterval(() => tellStats(deps, nsp, traffic), statsEveryMs);
   timer.unref();
@@ -84,6 +90,12 @@ export function serveAdminUi(deps: AdminDeps): AdminUi {
       for (const { socket } of sessions.values()) socket.conn.close();
     },
   };
+}
+
+/** Who is no administrator any more hears nothing more. @throws Failure where nobody can say */
+async function stayWithRole(session: Session): Promise<void> {
+  const { principal } = await session.refresh();
+  if (!principal.roles.includes('admin')) await session.end(revokedGraceMs);
 }
 
 /** Tells the administrators who comes, goes, joins and leaves in a namespace. */
