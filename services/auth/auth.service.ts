@@ -63,9 +63,15 @@ export const startAuth: StartService = async (deps) => {
   return { schemas: implement(authContract, handlers, deps.log) };
 };
 
-/** Made when there is none; its fixed id lets one of several processes that start at once make it. */
-async function firstKey({ keys }: AuthStore, { config, announce }: ServiceDeps): Promise<void> {
-  if ((await keys.count({})) > 0) return;
+/** Made once per store: whoever deletes the last key wants none. Keys that are there, whoever made them, will do. */
+async function firstKey(store: AuthStore, deps: ServiceDeps): Promise<void> {
+  if (await store.hadFirst()) return;
+  if ((await store.keys.count({})) === 0) await makeFirstKey(store, deps);
+  await store.rememberFirst();
+}
+
+/** Its fixed id lets one of several processes that start at once make it. */
+async function makeFirstKey({ keys }: AuthStore, { config, announce }: ServiceDeps): Promise<void> {
   const key = config.apiKey ?? newKey();
   const record = { id: firstKeyId, name: 'first key', roles: ['admin', 'user'] as ('admin' | 'user')[] };
   try {

@@ -213,7 +213,7 @@ export const variables = {
     type: textOf(8, 255),
     secret: true,
     shown: 'generated and printed once',
-    meaning: 'First API key, created when there is none',
+    meaning: 'First API key, created once, when there is none',
   }),
   ENCRYPTION_KEYS: variable({
     key: 'encryptionKeys',
