@@ -61,6 +61,14 @@ test('a session moves to another server, and what the old one says of its end th
   expect(told(open(['x']), { t: 'ended' })).toMatchObject({ state: 'ended' });
 });
 
+test('what a server repeats of a session that another one has restored meanwhile does not take it back', () => {
+  const session = told(open(['x']), open(['x'], 'b'), open(['y'], 'a', true));
+  expect(session).toMatchObject({ server: 'b', state: 'open', since: 20, last: 30 });
+  expect(roomsOf(session)).toEqual(['x']);
+  const left = told(open(['x']), open(['x'], 'b'), open(['x'], 'a', true), closed(['x'], 'b'));
+  expect(left).toMatchObject({ server: 'b', state: 'closed', last: 40 });
+});
+
 test('the word of its server counts only for what the session heard there', () => {
   const session = told(open(['x']));
   expect(missedAfter(session, 12, null)).toBe(12);

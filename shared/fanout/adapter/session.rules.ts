@@ -58,6 +58,11 @@ function settle(session: Session, rooms: readonly string[], from: number, sequen
 /** A session after one more of its records; null where they tell of none yet. */
 export function applied(session: Session | null, record: SessionRecord, sequence: number): Session | null {
   if (record.t === 'open') {
+    if (session && record.again && record.server !== session.server) {
+      // Of a server that was cut off while another one restored it: what is repeated takes it nowhere.
+      session.last = sequence;
+      return session;
+    }
     const moved = session?.server !== record.server || !record.again;
     const next: Session = {
       ...(session ?? { stays: new Map() }),
