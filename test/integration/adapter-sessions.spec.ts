@@ -1,6 +1,9 @@
 import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals';
 import { recoveryMs } from '../../gateways/socketio/recovery.adapter.ts';
 import type { NatsAdapter } from '../../shared/fanout/adapter/index.ts';
+import { fanoutNames, leaseAudience } from '../../shared/fanout/adapter/names.ts';
+import type { Lease } from '../../shared/fanout/adapter/session.rules.ts';
+import { decodeMessage, decodeValue } from '../../shared/fanout/adapter/wire.ts';
 import { Wanderer } from '../chaos/recovery.client.ts';
 import { type NatsServer, startNats } from '../servers/nats.ts';
 import { calmly } from '../system/calm.ts';
@@ -228,6 +231,39 @@ test('a client that heard nothing for longer than the log lasts still recovers, 
   await client.connect(one.url);
   expect({ recoveries: client.recoveries, lives: client.lives.length }).toEqual({ recoveries: 1, lives: 2 });
 }, 90_000);
+
+test('a session whose return was refused once has missed what was sent since it went, however late it comes back', async () => {
+  const pings = { pingInterval: 300, pingTimeout: 400 };
+  const [one, two] = await startTwo({ server: pings, adapter: { prefix: 'refused' } });
+  const { sid } = client;
+  await socketAt(one, sid).join('a');
+  one.io.to('a').emit('n', 1);
+  await hears(client, 1);
+  client.breakOff();
+  await gone(one, sid);
+  one.io.to('a').emit('n', 2);
+  let refused = 0;
+  two.io.use((_socket, next) => next(refused++ === 0 ? new Error('RATE_LIMITED') : undefined));
+  await expect(client.connect(two.url)).rejects.toThrow('refused');
+  one.io.to('a').emit('n', 3);
+  // The server it came to says by now that all of its connections have heard that.
+  const jsm = await two.nats.jetstreamManager();
+  const { state } = await jsm.streams.info('refused-fanout');
+  const { uid } = two.io.of('/').adapter as unknown as { uid: string };
+  const own = fanoutNames('refused').of('/').log(leaseAudience(uid));
+  const floor = async () => {
+    const { data } = await jsm.streams.getMessage('refused-fanout', { last_by_subj: own });
+    return (decodeValue(decodeMessage(data).parts) as Lease).floor;
+  };
+  await until(async () => (await floor()) > state.last_seq, 'its floor is beyond', 30_000);
+  await client.connect(two.url);
+  two.io.to('a').emit('n', 4);
+  await until(() => client.life?.numbers.at(-1) === 4, 'it hears the room');
+  expect({ recoveries: client.recoveries, numbers: client.life?.numbers }).toEqual({
+    recoveries: 1,
+    numbers: [1, 2, 3, 4],
+  });
+}, 60_000);
 
 test('a session comes back after 119 s, and not after 121 s, where two minutes are allowed', async () => {
   const [one, two] = await startTwo({}, { maxDisconnectionDuration: recoveryMs });

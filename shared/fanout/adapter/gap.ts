@@ -119,8 +119,7 @@ export class Gap {
   #movedAway(data: Uint8Array): void {
     const { sessions } = this.#parts;
     const record = decodeRecord(data);
-    if (record.t !== 'open' || record.again) return;
-    if (record.server === this.#host.uid || !sessions.has(record.sid)) return;
+    if (record.t !== 'claimed' || record.server === this.#host.uid || !sessions.has(record.sid)) return;
     sessions.disown(record.sid);
     this.#host.drop(record.sid);
   }

@@ -127,10 +127,8 @@ async function isGenuine({ log }: RestoreContext, offset: Offset): Promise<boole
   return id === offset.id || (id === null && (await log.first()) > offset.sequence);
 }
 
-async function isStillThere(context: RestoreContext, session: Session, lease: Lease | null): Promise<boolean> {
-  if (session.state === 'ended') return false;
-  return lease !== null && Date.now() - lease.at <= context.maxAway;
-}
+const isStillThere = ({ maxAway }: RestoreContext, session: Session, lease: Lease): boolean =>
+  session.state !== 'ended' && Date.now() - lease.at <= maxAway;
 
 async function attempt(
   context: RestoreContext,
@@ -141,17 +139,26 @@ async function attempt(
   let session = await readSession(context, pid);
   if (!session || session.state === 'ended' || !(await authorize(session))) return null;
   context.signal.throwIfAborted();
-  if (session.state === 'open') {
+  // One that arrives may be connected, with the record of it on its way.
+  if (session.state !== 'closed') {
     if (!(await takeOver(context, session))) return null;
     session = await readSession(context, pid);
     if (!session) return null;
   }
   const lease = await leaseOf(context, session);
-  if (!(await isStillThere(context, session, lease)) || !(await isGenuine(context, offset))) return null;
-  return claim(context, pid, session, missedAfter(session, offset.sequence, lease));
+  if (!lease || !isStillThere(context, session, lease) || !(await isGenuine(context, offset))) return null;
+  return claim(context, { pid, session, lease, after: missedAfter(session, offset.sequence, lease) });
 }
 
-async function claim(context: RestoreContext, pid: string, session: Session, after: number): Promise<Arrival | null> {
+interface Claim {
+  pid: string;
+  session: Session;
+  /** What was known when it went: so it stays known where it is claimed and does not connect. */
+  lease: Lease;
+  after: number;
+}
+
+async function claim(context: RestoreContext, { pid, session, lease, after }: Claim): Promise<Arrival | null> {
   const { uid, log, names, arrivals } = context;
   const rooms = roomsOf(session);
   const arrival: Arrival = {
@@ -171,7 +178,8 @@ async function claim(context: RestoreContext, pid: string, session: Session, aft
   try {
     await context.effective();
     context.signal.throwIfAborted();
-    const record: SessionRecord = { t: 'open', server: uid, sid: session.sid, rooms, data: session.data };
+    const { at, floor } = lease;
+    const record: SessionRecord = { t: 'claimed', server: uid, sid: session.sid, at, floor };
     arrival.upTo = await log.append(names.session(pid), encodeRecord(record), session.last);
     const [whole] = await Promise.all([readMissed(context, arrival, after), context.reached(arrival.upTo)]);
     taken = whole && arrivals.fits(arrival);

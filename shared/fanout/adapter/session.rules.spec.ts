@@ -19,6 +19,8 @@ const closed = (rooms: string[], server = 'a'): SessionRecord => ({
   floor: 7,
 });
 
+const claimed = (server: string): SessionRecord => ({ t: 'claimed', server, sid: 'me', at: 5, floor: 7 });
+
 /** Records at the sequences 10, 20, 30 … */
 const told = (...records: SessionRecord[]): Session =>
   replay(records.map((record, index) => ({ sequence: (index + 1) * 10, record }))) as Session;
@@ -67,6 +69,27 @@ test('what a server repeats of a session that another one has restored meanwhile
   expect(roomsOf(session)).toEqual(['x']);
   const left = told(open(['x']), open(['x'], 'b'), open(['x'], 'a', true), closed(['x'], 'b'));
   expect(left).toMatchObject({ server: 'b', state: 'closed', last: 40 });
+});
+
+test('a session that comes back is as it was when it went until it is connected, and of the new server then', () => {
+  const away = told(open(['x']), closed(['x']), claimed('b'));
+  expect(away).toMatchObject({ server: 'b', state: 'arriving', since: 10, last: 30, closed: { at: 5, floor: 7 } });
+  expect(to(away, 35, ['x'])).toBe(true);
+  const back = told(open(['x']), closed(['x']), claimed('b'), open(['x', 'y'], 'b', true));
+  expect(back).toMatchObject({ server: 'b', state: 'open', since: 40 });
+  expect(back.closed).toBeUndefined();
+  expect([25, 35, 45].map((sequence) => to(back, sequence, ['x']))).toEqual([true, true, true]);
+  expect([35, 45].map((sequence) => to(back, sequence, ['y']))).toEqual([false, true]);
+});
+
+test('a session that two servers claim is the last one’s, whatever the first says of it', () => {
+  const session = told(open(['x']), closed(['x']), claimed('b'), claimed('c'), open(['x'], 'b', true), closed([], 'b'));
+  expect(session).toMatchObject({ server: 'c', state: 'arriving', last: 60 });
+});
+
+test('of a server that lost what it said of the connection of a session, the floor tells nothing of it', () => {
+  const session = told(open(['x']), closed(['x']), claimed('b'), closed(['x'], 'b'));
+  expect(missedAfter(session, 12, { at: 0, floor: 35 })).toBe(12);
 });
 
 test('the word of its server counts only for what the session heard there', () => {

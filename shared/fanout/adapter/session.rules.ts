@@ -3,6 +3,8 @@ export type SessionRecord =
   /** It lives on `server` now; all of its rooms. `again` where that is only repeated, before older records expire. */
   | { t: 'open'; server: string; sid: string; rooms: string[]; data: unknown; again?: true }
   | { t: 'rooms'; join: string[]; leave: string[] }
+  /** It comes back to `server`, which says `open` once it is connected; until then, `at` and `floor` as it was closed. */
+  | { t: 'claimed'; server: string; sid: string; at: number; floor: number }
   /** Its connection was lost at `at` (ms); `floor` as in a lease. */
   | { t: 'closed'; server: string; sid: string; rooms: string[]; data: unknown; at: number; floor: number }
   | { t: 'ended' };
@@ -26,11 +28,13 @@ export interface Session {
   sid: string;
   server: string;
   data: unknown;
-  state: 'open' | 'closed' | 'ended';
-  /** Sequence since which it lives on `server`. */
+  /** `arriving`: claimed, and not known to be connected. */
+  state: 'open' | 'closed' | 'arriving' | 'ended';
+  /** Sequence since which it was connected to the server that had it last. */
   since: number;
   /** Sequence of its last record. */
   last: number;
+  /** While it is away. */
   closed?: Lease;
   stays: Map<string, Stay[]>;
 }
@@ -55,44 +59,55 @@ function settle(session: Session, rooms: readonly string[], from: number, sequen
   for (const room of now) enter(session, room, from);
 }
 
+type RecordOf<T extends SessionRecord['t']> = Extract<SessionRecord, { t: T }>;
+
+function opened(session: Session | null, record: RecordOf<'open'>, sequence: number): Session {
+  const { server, sid, data, rooms, again } = record;
+  const goesOn = again && (!session || session.state === 'open');
+  const next: Session = {
+    ...(session ?? { stays: new Map() }),
+    sid,
+    server,
+    data,
+    state: 'open',
+    since: goesOn ? (session?.since ?? 0) : sequence,
+    last: sequence,
+  };
+  delete next.closed;
+  settle(next, rooms, goesOn ? 0 : sequence, sequence);
+  return next;
+}
+
+function closed(session: Session, { rooms, data, at, floor }: RecordOf<'closed'>, sequence: number): void {
+  // What says that it was connected there is lost: the floor tells nothing of it.
+  if (session.state !== 'open') session.since = sequence;
+  settle(session, rooms, 0, sequence);
+  Object.assign(session, { state: 'closed', data, closed: { at, floor } });
+}
+
+/** Of a server that another one has taken it from: what it repeats, or says of its end, is too late to matter. */
+const isLate = (session: Session, record: SessionRecord): boolean =>
+  (record.t === 'closed' || (record.t === 'open' && record.again === true)) && record.server !== session.server;
+
 /** A session after one more of its records; null where they tell of none yet. */
 export function applied(session: Session | null, record: SessionRecord, sequence: number): Session | null {
-  if (record.t === 'open') {
-    if (session && record.again && record.server !== session.server) {
-      // Of a server that was cut off while another one restored it: what is repeated takes it nowhere.
-      session.last = sequence;
-      return session;
-    }
-    const moved = session?.server !== record.server || !record.again;
-    const next: Session = {
-      ...(session ?? { stays: new Map() }),
-      sid: record.sid,
-      server: record.server,
-      data: record.data,
-      state: 'open',
-      since: moved ? sequence : (session?.since ?? 0),
-      last: sequence,
-    };
-    if (!session && record.again) next.since = 0;
-    delete next.closed;
-    settle(next, record.rooms, session || record.again ? 0 : sequence, sequence);
-    return next;
-  }
   if (!session) {
-    if (record.t !== 'closed') return null;
-    const opened = applied(null, { ...record, t: 'open', again: true }, sequence);
-    return opened && applied(opened, record, sequence);
+    if (record.t === 'open') return opened(null, record, sequence);
+    return record.t === 'closed'
+      ? applied(opened(null, { ...record, t: 'open', again: true }, sequence), record, sequence)
+      : null;
   }
   session.last = sequence;
+  if (isLate(session, record)) return session;
+  if (record.t === 'open') return opened(session, record, sequence);
   if (record.t === 'rooms') {
     for (const room of record.leave) exit(session, room, sequence);
     for (const room of record.join) enter(session, room, sequence);
-  } else if (record.t === 'closed') {
-    // Of a server that the session has left since: too late to matter.
-    if (record.server !== session.server) return session;
-    settle(session, record.rooms, 0, sequence);
-    Object.assign(session, { state: 'closed', data: record.data, closed: { at: record.at, floor: record.floor } });
-  } else session.state = 'ended';
+  } else if (record.t === 'claimed') {
+    const { server, at, floor } = record;
+    Object.assign(session, { state: 'arriving', server, closed: { at, floor } });
+  } else if (record.t === 'closed') closed(session, record, sequence);
+  else session.state = 'ended';
   return session;
 }
 

@@ -43,12 +43,12 @@ export class Sessions {
     return this.#entries.has(sid);
   }
 
-  /** @param written false where a restore has written it already */
-  opened(socket: AdapterSocket, written: boolean): void {
+  /** @param claimed where it came back: what is said of it then counts only as long as no other server has claimed it */
+  opened(socket: AdapterSocket, claimed: boolean): void {
     if (!socket.pid || this.#entries.has(socket.id)) return;
     const entry: Entry = { socket, pid: socket.pid, writtenAt: Date.now() };
     this.#entries.set(socket.id, entry);
-    if (!written) this.#write(entry, this.#full(entry));
+    this.#write(entry, this.#full(entry, claimed));
   }
 
   changed(sid: string, join: readonly string[], leave: readonly string[]): void {
@@ -95,13 +95,14 @@ export class Sessions {
       this.#entries.delete(sid);
       this.#entries.set(sid, entry);
       entry.writtenAt = Math.max(Date.now(), due + 1);
-      this.#write(entry, { ...this.#full(entry), again: true } as SessionRecord);
+      this.#write(entry, this.#full(entry, true));
     }
   }
 
-  #full({ socket }: Entry): SessionRecord {
-    const rooms = [...this.#options.roomsOf(socket.id)].filter((room) => room !== socket.id);
-    return { t: 'open', server: this.#options.uid, sid: socket.id, rooms, data: this.#options.dataOf(socket) };
+  #full({ socket }: Entry, again: boolean): SessionRecord {
+    const { uid, roomsOf, dataOf } = this.#options;
+    const rooms = [...roomsOf(socket.id)].filter((room) => room !== socket.id);
+    return { t: 'open', server: uid, sid: socket.id, rooms, data: dataOf(socket), ...(again && { again }) };
   }
 
   #write(entry: Entry, record: SessionRecord): void {
