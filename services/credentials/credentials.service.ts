@@ -92,6 +92,8 @@ export const startCredentials: StartService = async (deps) => {
         await call('cameras.disown', { entity });
         found(await credentials.delete(entity));
         await usage.forget(entity);
+        // A list that was under way may have made cameras since.
+        await call('cameras.disown', { entity });
         return undefined;
       },
       async sync({ entity }) {

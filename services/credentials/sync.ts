@@ -55,6 +55,13 @@ export function deviceSync({ credentials, grants, sdm, bus, call, log }: SyncDep
     return total;
   }
 
+  /** Credentials may be deleted, and their cameras with them, while Google or the cameras service is asked. */
+  async function disownOfDeleted(entity: string): Promise<void> {
+    if (await credentials.get(entity)) return;
+    await call('cameras.disown', { entity });
+    throw new Failure('NOT_FOUND');
+  }
+
   /** When the next list is due. Lost where the record was changed or deleted meanwhile: then it is due again. */
   async function schedule(id: string, failed: boolean): Promise<void> {
     for (let attempt = 0; attempt < 3; attempt += 1) {
@@ -92,10 +99,11 @@ export function deviceSync({ credentials, grants, sdm, bus, call, log }: SyncDep
         throw failureOf(list);
       }
       if (list.malformed > 0) log.warn({ credentials: id, entries: list.malformed }, 'Google listed what is no device');
-      const result = await handOver(id, list).catch(async (error: unknown) => {
+      const handed = handOver(id, list).catch(async (error: unknown) => {
         await schedule(id, true);
         throw error;
       });
+      const result = await handed.finally(() => disownOfDeleted(id));
       await schedule(id, false);
       log.info({ credentials: id, ...result }, 'devices were listed');
       return result;

@@ -34,6 +34,8 @@ export class Sdm {
   base = '';
   pageSize = pageSize;
   lists = 0;
+  /** What happens between the question for a list and its answer. */
+  whileListing: () => unknown = () => undefined;
   /** Milliseconds that a command takes. */
   slowMs = 0;
   /** Every command that arrived, also those that were refused. */
@@ -58,7 +60,10 @@ export class Sdm {
     if (grant.client.dac_project_id !== project) {
       throw new GoogleError(404, 'NOT_FOUND', `Enterprise ${project} not found.`);
     }
-    if (id === undefined) return this.#list(grant, ask);
+    if (id === undefined) {
+      await this.whileListing();
+      return this.#list(grant, ask);
+    }
     const shared = this.devices.get(`enterprises/${project}/devices/${id}`);
     if (verb === undefined) this.#quota.get(grant.user);
     if (!shared) throw new GoogleError(404, 'NOT_FOUND', `Device enterprises/${project}/devices/${id} not found.`);

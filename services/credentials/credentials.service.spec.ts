@@ -1,0 +1,82 @@
+import { randomBytes } from 'node:crypto';
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import type { Bus } from '../../shared/fanout/bus.ts';
+import { memoryBus } from '../../shared/fanout/memory.bus.ts';
+import { createBroker } from '../../shared/runtime/broker.ts';
+import { loadConfig } from '../../shared/runtime/config.ts';
+import { silentLog as log } from '../../shared/runtime/log.ts';
+import type { Principal } from '../../shared/runtime/principal.ts';
+import { processRegistry } from '../../shared/runtime/registry.ts';
+import { keyringOf } from '../../shared/runtime/start.ts';
+import { vault } from '../../shared/runtime/vault.ts';
+import type { Collection, Collections, Stored } from '../../shared/store/collection.ts';
+import { openMemory } from '../../shared/store/file.collections.ts';
+import { cleanUp } from '../../test/servers/clean-up.ts';
+import { type Google, startGoogle } from '../../test/servers/google/google.ts';
+import { startServices } from '../start.ts';
+import { type Credentials, credentialsStore } from './credentials.store.ts';
+
+const principal: Principal = { kind: 'key', id: 'k', username: 'k', email: null, roles: ['admin', 'user'] };
+
+let google: Google;
+let stores: Collections;
+let bus: Bus;
+let credentials: Collection<Credentials>;
+let ask: <T = Stored>(action: string, params: object) => Promise<T>;
+const later = cleanUp();
+
+/** The services of credentials and cameras in this process, before a Google of their own. */
+beforeEach(async () => {
+  google = await startGoogle({ limits: false });
+  later(() => google.stop());
+  stores = openMemory();
+  bus = memoryBus();
+  const config = loadConfig('all', { ...google.env, JWT_SECRET: 'a secret of these tests only' });
+  const keys = [{ id: 'k', key: randomBytes(32) }];
+  const deps = { config, log, stores, bus, keyring: keyringOf(config), registry: processRegistry(), announce() {} };
+  const broker = createBroker({ role: 'test', log });
+  const running = await startServices(['credentials', 'cameras'], broker, { ...deps, vault: vault(keys) });
+  await broker.start();
+  later(() => broker.stop());
+  later(() => running.stop());
+  ask = (action, params) => broker.call(action, params, { meta: { principal } });
+  credentials = await credentialsStore(stores);
+});
+
+/** Credentials with whose grant Google was asked for devices. */
+async function authorised(): Promise<string> {
+  const { id } = await ask('credentials.create', { payload: google.credentials() });
+  const update = { entity: id, payload: { origin: 'http://localhost' } };
+  const { url } = await ask<{ url: string }>('credentials.update', update);
+  const { state, code } = Object.fromEntries(new URL(await google.consent(url)).searchParams);
+  await ask('google.authorize', { payload: { state, code } });
+  return id;
+}
+const sync = (entity: string) => ask<object>('credentials.sync', { entity });
+const remove = (entity: string) => ask('credentials.delete', { entity });
+const cameras = async () => (await ask<{ items: Stored[] }>('cameras.list', { payload: {} })).items;
+
+describe('credentials that are deleted while their devices are listed', () => {
+  beforeEach(() => void google.addDevice('wired-camera', { id: 'cam' }));
+
+  test('leave no camera behind where the list comes afterwards', async () => {
+    const id = await authorised();
+    google.sdm.whileListing = () => remove(id);
+    await expect(sync(id)).rejects.toMatchObject({ type: 'NOT_FOUND' });
+    expect(await cameras()).toEqual([]);
+    google.sdm.whileListing = () => undefined;
+    await authorised();
+    expect(await cameras()).toHaveLength(1);
+  });
+
+  test('leave none behind where the list comes just before', async () => {
+    const id = await authorised();
+    const deleteRecord = credentials.delete.bind(credentials);
+    credentials.delete = async (...params) => {
+      await sync(id);
+      return deleteRecord(...params);
+    };
+    await remove(id);
+    expect(await cameras()).toEqual([]);
+  });
+});
