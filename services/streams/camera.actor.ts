@@ -12,6 +12,7 @@ import {
   granted,
   maxFailedExtensions,
   moved,
+  noPicture,
   stopped,
 } from './camera.rules.ts';
 import type { Closings } from './closings.ts';
@@ -237,7 +238,7 @@ export class CameraActor {
     for (const name of [stream.path, ...feeds.map((feed) => feed.name)]) await this.#removePath(stream, name);
     await store.viewings.deleteMany({ camera: stream.id });
     // Wanted again meanwhile, it has no place and begins anew.
-    const nowhere = { server: null, demanded: false, demandedAt: null, publisher: null };
+    const nowhere = { server: null, demanded: false, demandedAt: null };
     const gone = await this.#write(stream, (current) => ({
       ...nowhere,
       ...stopped(current),
@@ -284,7 +285,6 @@ export class CameraActor {
 const sooner = (one: number | null, other: number | null): number | null =>
   one === null ? other : Math.min(one, other ?? one);
 
-const noPicture = 'The camera gives no picture';
 const silent = new Error(noPicture);
 
 function failed(stream: CameraStream, why: unknown): Patch {

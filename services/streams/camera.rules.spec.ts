@@ -6,6 +6,7 @@ import {
   extensionRetry,
   extensionTime,
   feedKind,
+  noPicture,
   placeholderDue,
   placeholderOf,
   startBoundMs,
@@ -101,6 +102,10 @@ describe('what the owner of a camera does next', () => {
     expect(stopped(camera({ ...failed, feed: session() }))).toMatchObject({ failures: 0, retryAt: null });
   });
 
+  test('what is stopped has no publisher, whether its end is reported or not', () => {
+    expect(stopped(camera({ publisher: 'p', feed: session() }))).toMatchObject({ publisher: null });
+  });
+
   test.each([{ demanded: false }, { demanded: true }, { persistent: true }])(
     'one whose path is somebody else’s says so and does nothing until that is over (%j)',
     (needed) => {
@@ -160,7 +165,11 @@ describe('what the owner of a camera does next', () => {
     const silent = camera({ feed: { ...plain, ready: false }, state: 'starting' });
     expect(at(silent, 0)).toEqual({ do: 'rest', until: t0 + startBoundMs });
     expect(at(silent, startBoundMs)).toEqual({ do: 'doubt' });
-    expect(at({ ...silent, state: 'failed' }, startBoundMs)).toEqual({ do: 'rest', until: null });
+    expect(at({ ...silent, publisher: 'p' }, startBoundMs)).toEqual({ do: 'rest', until: null });
+    expect(at({ ...silent, state: 'failed', problem: noPicture }, startBoundMs)).toEqual({ do: 'rest', until: null });
+    // What was told before is no reason of the camera's.
+    const unreachable = { state: 'failed' as const, problem: 'No media server is reachable' };
+    expect(at({ ...silent, ...unreachable }, startBoundMs)).toEqual({ do: 'doubt' });
   });
 });
 

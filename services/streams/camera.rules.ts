@@ -31,6 +31,9 @@ export const maxFailedExtensions = 3;
 /** Part of a session's life before its end at which one that cannot be extended is replaced. */
 const overlapShare = 0.15;
 
+/** Why a camera failed of which nobody else says why. */
+export const noPicture = 'The camera gives no picture';
+
 /** Whether somebody else's path has the camera's name on its server: nobody can watch it there. */
 export const isTaken = ({ path, problem }: Pick<CameraStream, 'path' | 'problem'>): boolean =>
   problem === takenProblem(path);
@@ -72,8 +75,9 @@ function decideFeed(stream: CameraStream, feed: Feed, now: number): Step {
 }
 
 function decidePlain(stream: CameraStream, feed: Feed, now: number): Step {
+  const isTold = stream.state === 'failed' && stream.problem === noPicture;
   // Who publishes on the viewer path is the feed, whether its own report came or not.
-  if (feed.ready || stream.publisher !== null || stream.state === 'failed') return { do: 'rest', until: null };
+  if (feed.ready || stream.publisher !== null || isTold) return { do: 'rest', until: null };
   const bound = (lostSince(feed) ?? now) + startBoundMs;
   return now >= bound ? { do: 'doubt' } : { do: 'rest', until: bound };
 }
@@ -159,7 +163,7 @@ export function stopped(stream: Pick<CameraStream, 'feed' | 'failures' | 'retryA
   const { feed, failures, retryAt, problem } = stream;
   const pause = feed ? { failures: 0, retryAt: null } : { failures, retryAt };
   const told = isTaken(stream) ? { state: 'failed' as const, problem } : { state: 'idle' as const, problem: null };
-  return { feed: null, next: null, ...told, ...pause };
+  return { feed: null, next: null, publisher: null, ...told, ...pause };
 }
 
 /** What a camera notes when a start failed: when the next may be tried, and what viewers are told. */

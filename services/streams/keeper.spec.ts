@@ -1,11 +1,14 @@
-import { expect, jest, test } from '@jest/globals';
+import { describe, expect, jest, test } from '@jest/globals';
 import { silentLog } from '../../shared/runtime/log.ts';
 import { vault } from '../../shared/runtime/vault.ts';
 import { openMemory } from '../../shared/store/file.collections.ts';
+import { decide, startBoundMs } from './camera.rules.ts';
 import { Keeper } from './keeper.ts';
 import { takenProblem } from './media/index.ts';
 import { Paths } from './paths.ts';
-import { streamsStore } from './streams.store.ts';
+import { type CameraStream, streamsStore } from './streams.store.ts';
+
+const nobody = { feed: null, next: null, publisher: null };
 
 test('a look that is asked for while one runs comes after it, once', async () => {
   let looks = 0;
@@ -34,6 +37,77 @@ test('a look that is asked for while one runs comes after it, once', async () =>
   expect(looks).toBe(2);
 });
 
+describe('what hooks did not tell', () => {
+  const feed = { name: 'trigate/cam/1-1', kind: 'rtsp', ready: true, lostAt: null };
+  const record = {
+    ...{ id: 'cam', path: 'door', server: 's', wanted: true, persistent: true, demanded: false, demandedAt: null },
+    ...{ state: 'ready', problem: null, publisher: 'p', feed, next: null },
+  };
+  const live = (name: string, source: string | null) => ({
+    ...{ name, available: source !== null, readers: [] },
+    source: source && { type: 'rtspSession', id: source },
+  });
+
+  /** The record after a look at paths, of which each is listed with the id of its source; `during` the list it changes. */
+  async function looked(stream: object, paths: Record<string, string | null>, during: object = {}) {
+    const stores = openMemory();
+    const { streams } = await streamsStore(stores, vault([{ id: 'k', key: Buffer.alloc(32, 1) }]));
+    await streams.insert(stream as never);
+    const list = async () => {
+      if (Object.keys(during).length > 0) await streams.update('cam', 1, during);
+      return Object.entries(paths).map(([name, source]) => live(name, source));
+    };
+    const woken: string[] = [];
+    const keeper = new Keeper({
+      fleet: { servers: [{ id: 's', alive: true, taken: new Set(), api: { paths: list } }] },
+      members: { id: 'm', live: () => ['m'] },
+      streams,
+      viewers: { tidy: async () => {} },
+      viewerTokens: { forgetExpired: async () => {} },
+      wake: (camera: string) => woken.push(camera),
+      log: silentLog,
+    } as never);
+    keeper.look();
+    await keeper.stop();
+    const after = (await streams.get('cam')) as CameraStream;
+    await stores.close();
+    return { ...after, woken };
+  }
+
+  test('a camera that stays away after its media server came back is no longer ready, and its owner looks', async () => {
+    const after = await looked(record, { door: null, [feed.name]: null });
+    expect(after).toMatchObject({ state: 'starting', publisher: null, woken: ['cam'] });
+    expect(after.feed).toMatchObject({ ready: false, lostAt: expect.any(String) });
+    expect(decide(after, { now: Date.now() + startBoundMs, serverLives: true })).toEqual({ do: 'doubt' });
+  });
+
+  test('a picture that stands for the camera is not who published before', async () => {
+    const after = await looked(record, { door: 'picture', [feed.name]: null });
+    expect(after).toMatchObject({ state: 'starting', publisher: null });
+  });
+
+  test('one that failed says why all the same', async () => {
+    const failed = { ...record, state: 'failed', problem: 'why' };
+    expect(await looked(failed, { door: null })).toMatchObject({ state: 'failed', problem: 'why', publisher: null });
+  });
+
+  test('one without a feed is idle', async () => {
+    expect(await looked({ ...record, feed: null }, {})).toMatchObject({ state: 'idle', publisher: null });
+  });
+
+  test('one that delivers is ready, whoever published before', async () => {
+    const paths = { door: 'q', [feed.name]: 'camera' };
+    expect(await looked({ ...record, state: 'starting' }, paths)).toMatchObject({ state: 'ready', publisher: null });
+    const told = { ...record, publisher: 'q' };
+    expect(await looked(told, paths)).toMatchObject({ state: 'ready', publisher: 'q', woken: [] });
+  });
+
+  test('what they tell during the look counts', async () => {
+    const during = { publisher: 'q' };
+    expect(await looked(record, { door: null }, during)).toMatchObject({ state: 'ready', publisher: 'q', woken: [] });
+  });
+});
+
 test.each([
   ['that is noted', 'foreign', 'idle', 'failed'],
   ['that is over', 'ours', 'failed', 'idle'],
@@ -43,7 +117,7 @@ test.each([
     const stores = openMemory();
     const { streams } = await streamsStore(stores, vault([{ id: 'k', key: Buffer.alloc(32, 1) }]));
     const problemOf = (state: string) => (state === 'failed' ? takenProblem('door') : null);
-    const record = { id: 'cam', path: 'door', server: 's', demanded: false, feed: null, next: null, wanted: true };
+    const record = { id: 'cam', path: 'door', server: 's', demanded: false, wanted: true, ...nobody };
     await streams.insert({ ...record, state: before, problem: problemOf(before) } as never);
     const api = { paths: async () => [] };
     const server = { id: 's', alive: true, taken: new Set(['door']), api, whose: async () => whose };
@@ -76,7 +150,7 @@ test.each([
   const { streams } = await streamsStore(stores, vault([{ id: 'k', key: Buffer.alloc(32, 1) }]));
   const began = Date.now();
   const demandedAt = new Date(began).toISOString();
-  const idle = { feed: null, next: null, problem: null, state: 'idle', wanted: true };
+  const idle = { ...nobody, problem: null, state: 'idle', wanted: true };
   await streams.insert({ id: 'cam', path: 'door', server: 's', demanded: true, demandedAt, ...idle } as never);
   const paths = async () => [{ name: 'door', available, readers: [] }];
   const server = { id: 's', alive: true, taken: new Set(), api: { paths } };

@@ -4,10 +4,11 @@ import { change } from '../../shared/store/change.ts';
 import type { Collection } from '../../shared/store/collection.ts';
 import { everyOne } from '../../shared/store/every.ts';
 import { isTaken } from './camera.rules.ts';
-import type { Fleet, LivePath, MediaServer } from './media/index.ts';
+import { type LivePaths, untold } from './keeper.rules.ts';
+import type { Fleet, MediaServer } from './media/index.ts';
 import type { Members } from './members.ts';
 import type { Paths } from './paths.ts';
-import type { CameraStream, Feed } from './streams.store.ts';
+import type { CameraStream } from './streams.store.ts';
 import type { ViewerTokens } from './viewer.tokens.ts';
 import type { Viewers } from './viewers.ts';
 
@@ -32,8 +33,6 @@ export interface KeeperDeps {
   wake(camera: string): void;
   log: Log;
 }
-
-type LivePaths = ReadonlyMap<string, LivePath>;
 
 /** A hook may be lost, a session may end unseen. For each media server one process looks after that. */
 export class Keeper {
@@ -87,8 +86,7 @@ export class Keeper {
     this.#unwatched.set(server.id, unwatched);
     for (const one of records) {
       const live = paths.get(one.path);
-      await this.#tidyFeeds(one, paths);
-      await this.#tidyState(one.id, paths);
+      await this.#tidyRecord(one, paths);
       if (one.demanded && !live?.readers.length) {
         const since = before?.get(one.id) ?? Date.now();
         unwatched.set(one.id, since);
@@ -99,29 +97,11 @@ export class Keeper {
     }
   }
 
-  /** Whether the camera delivers. */
-  async #tidyFeeds(stream: CameraStream, paths: LivePaths): Promise<void> {
-    const now = new Date().toISOString();
-    const told = (feed: Feed | null): Feed | null => {
-      const ready = feed !== null && paths.get(feed.name)?.available === true;
-      return feed && feed.ready !== ready ? { ...feed, ready, lostAt: ready ? null : now } : feed;
-    };
-    const [feed, next] = [told(stream.feed), told(stream.next)];
-    if (feed === stream.feed && next === stream.next) return;
-    const recovered = feed?.ready && !stream.feed?.ready ? { failures: 0, retryAt: null } : {};
+  async #tidyRecord(stream: CameraStream, paths: LivePaths): Promise<void> {
     const { streams, wake } = this.#deps;
-    if (await streams.update(stream.id, stream.version, { feed, next, ...recovered })) wake(stream.id);
-  }
-
-  /** What `ready` and `notReady` of the viewer path should have told. */
-  async #tidyState(id: string, paths: LivePaths): Promise<void> {
-    const { streams } = this.#deps;
-    const current = await streams.get(id);
-    if (!current) return;
-    const { state, feed, path, version } = current;
-    const isLive = feed?.ready === true && paths.get(path)?.available === true;
-    if (isLive && state !== 'ready') await streams.update(id, version, { state: 'ready', problem: null });
-    if (!isLive && state === 'ready' && !feed) await streams.update(id, version, { state: 'idle', publisher: null });
+    const patch = untold(stream, paths, new Date().toISOString());
+    if (Object.keys(patch).length === 0) return;
+    if (await streams.update(stream.id, stream.version, patch)) wake(stream.id);
   }
 
   /** Whether the path of the camera is somebody else's. */
