@@ -54,7 +54,11 @@ async function authorised(): Promise<string> {
 }
 const sync = (entity: string) => ask<object>('credentials.sync', { entity });
 const remove = (entity: string) => ask('credentials.delete', { entity });
-const cameras = async () => (await ask<{ items: Stored[] }>('cameras.list', { payload: {} })).items;
+interface Camera extends Stored {
+  uid: string;
+  vanished_at: string | null;
+}
+const cameras = async () => (await ask<{ items: Camera[] }>('cameras.list', { payload: {} })).items;
 
 describe('credentials that are deleted while their devices are listed', () => {
   beforeEach(() => void google.addDevice('wired-camera', { id: 'cam' }));
@@ -78,5 +82,26 @@ describe('credentials that are deleted while their devices are listed', () => {
     };
     await remove(id);
     expect(await cameras()).toEqual([]);
+  });
+});
+
+describe('a list in which something is no device as it should be', () => {
+  test('switches no camera off, and those of devices that are gone nevertheless', async () => {
+    const broken = google.addDevice('wired-camera', { id: 'broken' });
+    const gone = google.addDevice('wired-camera', { id: 'gone' });
+    const id = await authorised();
+    google.device(broken).parentRelations = [{ parent: 'x', displayName: null as never }];
+    google.removeDevice(gone);
+    expect(await sync(id)).toMatchObject({ devices: 0, vanished: 1 });
+    const vanished = (await cameras()).filter(({ vanished_at }) => vanished_at !== null);
+    expect(vanished.map(({ uid }) => uid)).toEqual([gone]);
+  });
+
+  test('says nothing about what is gone where that has no name', async () => {
+    const broken = google.addDevice('wired-camera', { id: 'broken' });
+    google.addDevice('wired-camera', { id: 'sound' });
+    const id = await authorised();
+    google.device(broken).name += ' %';
+    expect(await sync(id)).toMatchObject({ devices: 1, vanished: 0 });
   });
 });

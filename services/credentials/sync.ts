@@ -41,8 +41,8 @@ export function deviceSync({ credentials, grants, sdm, bus, call, log }: SyncDep
     return renewed.ok ? sdm.list(renewed.project, renewed.token) : renewed;
   }
 
-  async function handOver(entity: string, { devices }: Listed): Promise<SyncResult> {
-    const shared = devices.map(({ name }) => createHash('sha256').update(name).digest('hex'));
+  async function handOver(entity: string, { devices, names }: Listed): Promise<SyncResult> {
+    const shared = names?.map((name) => createHash('sha256').update(name).digest('hex')) ?? null;
     const total = { devices: devices.length, created: 0, updated: 0, vanished: 0 };
     for (let from = 0; from === 0 || from < devices.length; from += batch) {
       const last = from + batch >= devices.length;

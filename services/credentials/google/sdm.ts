@@ -1,4 +1,6 @@
+import { z } from 'zod';
 import { type GoogleDevice, googleDevice } from '../../../shared/contracts/cameras.contract.ts';
+import { deviceName } from '../../../shared/contracts/fields.ts';
 import { type Refusal, refusalOf, refused } from './refusals.rules.ts';
 import { askGoogle, type GoogleReply } from './request.ts';
 
@@ -21,7 +23,11 @@ export interface Listed {
   devices: GoogleDevice[];
   /** Entries that were no device. */
   malformed: number;
+  /** Of every entry, also of those; null where one has none, so that what is not shared cannot be known. */
+  names: string[] | null;
 }
+
+const named = z.object({ name: deviceName });
 
 /** The Smart Device Management API at a base URL. */
 export function sdmClient(base: string) {
@@ -40,7 +46,7 @@ export function sdmClient(base: string) {
 
     /** Every device of a project that the token reaches. */
     async list(project: string, token: string): Promise<Listed | (Refusal & { status?: number })> {
-      const listed: Listed = { ok: true, devices: [], malformed: 0 };
+      const listed: Listed = { ok: true, devices: [], malformed: 0, names: [] };
       let page = '';
       for (let pages = 0; pages < maxPages; pages += 1) {
         const query = page && `?pageToken=${encodeURIComponent(page)}`;
@@ -48,11 +54,7 @@ export function sdmClient(base: string) {
         if ('ok' in reply) return reply;
         if (reply.status !== 200 || !reply.body) return { ...refusalOf('list', reply), status: reply.status };
         const found = Array.isArray(reply.body.devices) ? reply.body.devices : [];
-        for (const one of found) {
-          const device = googleDevice.safeParse(one);
-          if (device.success) listed.devices.push(device.data);
-          else listed.malformed += 1;
-        }
+        for (const one of found) add(listed, one);
         const { nextPageToken } = reply.body;
         if (typeof nextPageToken !== 'string' || nextPageToken === '') return listed;
         page = nextPageToken;
@@ -60,6 +62,15 @@ export function sdmClient(base: string) {
       return refused('unavailable', `Google's list of devices has more than ${maxPages} pages`);
     },
   };
+}
+
+function add(listed: Listed, entry: unknown): void {
+  const device = googleDevice.safeParse(entry);
+  if (device.success) listed.devices.push(device.data);
+  else listed.malformed += 1;
+  const { data } = named.safeParse(entry);
+  if (data) listed.names?.push(data.name);
+  else listed.names = null;
 }
 
 export type SdmClient = ReturnType<typeof sdmClient>;
