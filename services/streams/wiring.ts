@@ -11,6 +11,12 @@ import { type CameraStream, deviceContext, sourceContext } from './streams.store
 
 type Wired = ResultOf<(typeof camerasContract)['modules']['cameras']['actions']['wiring']>['items'][number];
 
+/** What brings a record in step with its camera. */
+type Step =
+  | { do: 'unwant' }
+  | { do: 'create'; path: string }
+  | { do: 'change'; path: string; patch: Partial<CameraStream> };
+
 /** Milliseconds between full comparisons, which find what no event told. */
 const syncEveryMs = 60_000;
 const retryMs = 1_000;
@@ -75,7 +81,7 @@ export class Wiring {
       const { items, total } = await this.#deps.call('cameras.wiring', { payload: { page } });
       for (const wired of items) {
         there.add(wired.id);
-        await this.#settle(wired).catch((err) => this.#skip(wired.id, err));
+        await this.#compare(wired).catch((err) => this.#skip(wired.id, err));
       }
       if (items.length === 0 || there.size >= total) break;
     }
@@ -95,27 +101,35 @@ export class Wiring {
     }
   }
 
+  /** A page may be old by the time its cameras are looked at: what seems to be out of step is asked for by itself. */
+  async #compare(wired: Wired): Promise<void> {
+    if (await this.#step(wired)) await this.camera(wired.id);
+  }
+
   async #settle(wired: Wired): Promise<void> {
-    const { streams, wake } = this.#deps;
+    const step = await this.#step(wired);
+    if (!step) return;
+    if (step.do === 'unwant') return this.#unwant(wired.id);
+    const { path } = step;
+    if (step.do === 'create') return this.#create(wired, path);
+    const { patch } = step;
+    const wanted = change(this.#deps.streams, wired.id, (now) => (now.path === path ? { ...patch, wanted: true } : {}));
+    // Its record went a moment ago: it was being taken away, and is wanted again.
+    if (await isThere(wanted)) this.#deps.wake(wired.id);
+    else await this.#create(wired, path);
+  }
+
+  async #step(wired: Wired): Promise<Step | null> {
     const path = wired.mtx_path;
-    const current = await streams.get(wired.id);
-    if (!wired.is_enabled || path === null || viewerNameProblem(path) !== null) {
-      if (current) await this.#unwant(wired.id);
-      return;
-    }
-    if (!current) return this.#create(wired, path);
-    if (current.path !== path || !this.#isSameSource(current, wired)) {
-      // Another path or source is another stream: the next comparison makes it once this one is gone.
-      await this.#unwant(wired.id);
-      return;
-    }
+    const current = await this.#deps.streams.get(wired.id);
+    if (!wired.is_enabled || path === null || viewerNameProblem(path) !== null) return current && { do: 'unwant' };
+    if (!current) return { do: 'create', path };
+    // Another path or source is another stream: the next comparison makes it once this one is gone.
+    if (current.path !== path || !this.#isSameSource(current, wired)) return { do: 'unwant' };
     const { name, is_persistent: persistent, protocols, sealedSource } = wired;
     const patch = { name, persistent, protocols, sealedSource };
-    if (current.wanted && isDeepStrictEqual({ ...current, ...patch }, current)) return;
-    const wanted = change(streams, wired.id, (now) => (now.path === path ? { ...patch, wanted: true } : {}));
-    // Its record went a moment ago: it was being taken away, and is wanted again.
-    if (await isThere(wanted)) wake(wired.id);
-    else await this.#create(wired, path);
+    const isInStep = current.wanted && isDeepStrictEqual({ ...current, ...patch }, current);
+    return isInStep ? null : { do: 'change', path, patch };
   }
 
   async #create(wired: Wired, path: string): Promise<void> {
