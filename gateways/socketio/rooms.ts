@@ -2,6 +2,7 @@ import type { Socket } from 'socket.io';
 import { type Call, Failure } from '../../shared/contracts/index.ts';
 import { type Fanout, socketRoom } from '../../shared/fanout/fanout.ts';
 import type { Principal } from '../../shared/runtime/principal.ts';
+import { addRoom, aliased, dropRoom, renamed } from './aliases.ts';
 import type { LimitHit } from './bounds.ts';
 
 export const maxRooms = 1_000;
@@ -33,21 +34,13 @@ export interface RoomsDeps {
   limitHit: LimitHit;
 }
 
-/** What of a socket outlives its connection, where that is recovered. */
-interface Kept {
-  /** Names by the ids under which rooms were joined. */
-  aliases?: Record<string, string>;
-}
-
 /** A room that a connection is in has another name now. It is neither left nor joined, and known by its old names too. */
 export function renameRoom(socket: Socket, from: string, to: string): void {
   if (!socket.rooms.has(keyOf(from))) return;
-  const kept = socket.data as Kept;
-  const aliases = Object.entries(kept.aliases ?? {}).map(([alias, name]) => [alias, name === from ? to : name]);
-  kept.aliases = { ...Object.fromEntries(aliases), [from]: to };
-  // It is in both for a moment rather than in none.
+  renamed(socket, from, to);
+  // It is in both for a moment rather than in none; meanwhile it may join another room of the old name.
   Promise.resolve(socket.join(keyOf(to))).then(
-    () => socket.leave(keyOf(from)),
+    () => aliased(socket, from) !== undefined && socket.leave(keyOf(from)),
     () => {},
   );
 }
@@ -67,38 +60,42 @@ export class SessionRooms {
    * @throws Failure LIMIT_EXCEEDED, FORBIDDEN
    */
   async join(room: string, principal: Principal): Promise<Passage> {
-    const { room: name } = await this.#deps.callAs(principal)('rooms.enter', { entity: room });
+    const { room: name, id } = await this.#deps.callAs(principal)('rooms.enter', { entity: room });
     const joined = passage(userOf(principal), name);
     const socket = this.#socket;
-    if (socket.rooms.has(keyOf(name))) return joined;
+    if (this.#isIn(name)) {
+      addRoom(socket, name, id);
+      return joined;
+    }
     if (roomNames(socket.rooms).length >= maxRooms) {
       this.#deps.limitHit('rooms_per_socket');
       throw new Failure('LIMIT_EXCEEDED', `A connection joins at most ${maxRooms} rooms`);
     }
     // Whoever has gone meanwhile joins nothing, and is not announced.
     if (!socket.connected) return joined;
+    dropRoom(socket, name);
+    addRoom(socket, name, id);
     await socket.join(keyOf(name));
-    if (name !== room) this.#aliases()[room] = name;
     this.#deps.fanout.emit([{ kind: 'room', name }], 'user_joined', [joined]);
     return joined;
   }
 
-  /** Told to the room; who leaves gets the answer. `heard` is false where it was not in the room. */
+  /**
+   * `room` is a name of a room that it is in, its id or a name that it had. Told to the room; who leaves gets the answer.
+   * `heard` is false where it was not in the room.
+   */
   async leave(room: string, principal: Principal): Promise<{ left: Passage; heard: boolean }> {
-    const aliases = this.#aliases();
-    const name = Object.hasOwn(aliases, room) ? (aliases[room] as string) : room;
-    const left = passage(userOf(principal), name);
     const socket = this.#socket;
+    const name = aliased(socket, room) ?? room;
+    const left = passage(userOf(principal), name);
     if (!socket.rooms.has(keyOf(name))) return { left, heard: false };
-    await socket.leave(keyOf(name));
-    if (name !== room) delete aliases[room];
+    for (const each of [...dropRoom(socket, name), name]) await socket.leave(keyOf(each));
     this.#deps.fanout.emit([{ kind: 'room', name }], 'user_left', [left]);
     return { left, heard: true };
   }
 
-  #aliases(): Record<string, string> {
-    const kept = this.#socket.data as Kept;
-    kept.aliases ??= {};
-    return kept.aliases;
+  /** Not where it still hears a room by the name that this had: see renameRoom. */
+  #isIn(name: string): boolean {
+    return this.#socket.rooms.has(keyOf(name)) && aliased(this.#socket, name) === undefined;
   }
 }

@@ -1,0 +1,138 @@
+import { beforeEach, describe, expect, test } from '@jest/globals';
+import type { Socket } from 'socket.io';
+import type { Call } from '../../shared/contracts/index.ts';
+import type { Principal } from '../../shared/runtime/principal.ts';
+import { renameRoom, SessionRooms } from './rooms.ts';
+
+const ann: Principal = { kind: 'user', id: 'ann', username: 'ann', email: null, roles: ['user'] };
+/** Names of the rooms that somebody made, by their ids. */
+let made: Record<string, string>;
+let told: string[];
+let socket: Socket;
+let rooms: SessionRooms;
+
+beforeEach(() => {
+  [made, told] = [{}, []];
+  const own = new Set<string>();
+  const hears = { join: (room: string) => void own.add(room), leave: (room: string) => void own.delete(room) };
+  socket = { id: 's', data: {}, connected: true, rooms: own, ...hears } as unknown as Socket;
+  const enter = async (_action: string, { entity }: { entity: string }) => {
+    const [id, name] = Object.entries(made).find((one) => one.includes(entity)) ?? [null, entity];
+    return { room: name, id };
+  };
+  rooms = new SessionRooms(socket, {
+    fanout: { emit: ([audience], event) => void told.push(`${event} ${audience?.kind === 'room' && audience.name}`) },
+    callAs: () => enter as unknown as Call,
+    limitHit: () => {},
+  });
+});
+
+const inRooms = () => [...socket.rooms].map((room) => room.replace('room:', ''));
+const leave = async (room: string) => {
+  const { left, heard } = await rooms.leave(room, ann);
+  return heard ? left.room : undefined;
+};
+/** The connection hears the new name when it may. */
+function renameSlowly(from: string, to: string): () => Promise<void> {
+  const { join } = socket;
+  const { promise, resolve } = Promise.withResolvers<void>();
+  socket.join = (room) => {
+    join(room);
+    return promise;
+  };
+  void rename(from, to);
+  socket.join = join;
+  return async () => resolve();
+}
+async function rename(from: string, to: string): Promise<void> {
+  for (const [id, name] of Object.entries(made)) if (name === from) made[id] = to;
+  renameRoom(socket, from, to);
+  // In both for a moment.
+  await Promise.resolve();
+}
+
+describe('while a room gets another name', () => {
+  beforeEach(async () => {
+    made = { i: 'a' };
+    await rooms.join('a', ann);
+  });
+
+  test.each(['a', 'b', 'i'])('it is left by %s', async (room) => {
+    const done = renameSlowly('a', 'b');
+    expect(await leave(room)).toBe('b');
+    await done();
+    expect(inRooms()).toEqual([]);
+  });
+
+  test('another one of its old name is joined', async () => {
+    const done = renameSlowly('a', 'b');
+    await rooms.join('a', ann);
+    await done();
+    expect([inRooms(), told.at(-1)]).toEqual([['a', 'b'], 'user_joined a']);
+    expect(await leave('a')).toBe('a');
+  });
+
+  test('it gets its old one back', async () => {
+    const done = [renameSlowly('a', 'b'), renameSlowly('b', 'a')];
+    for (const each of done) await each();
+    expect(inRooms()).toEqual(['a']);
+    expect(await leave('b')).toBe('a');
+  });
+});
+
+describe('a room is left', () => {
+  test('by its id where it was joined by its name, and by its name where it was joined by its id', async () => {
+    made = { i: 'a', j: 'b' };
+    await rooms.join('a', ann);
+    await rooms.join('j', ann);
+    expect([await leave('i'), await leave('b')]).toEqual(['a', 'b']);
+    expect(inRooms()).toEqual([]);
+    expect([await leave('i'), await leave('b')]).toEqual([undefined, undefined]);
+  });
+
+  test('by its id where somebody made it since it was joined, and it was joined again', async () => {
+    await rooms.join('a', ann);
+    made = { i: 'a' };
+    await rooms.join('a', ann);
+    expect(await leave('i')).toBe('a');
+  });
+
+  test('by a name that it had, unless another room has it that the connection is in', async () => {
+    made = { i: 'a' };
+    await rooms.join('a', ann);
+    await rename('a', 'b');
+    await rooms.join('a', ann);
+    expect(await leave('a')).toBe('a');
+    expect(inRooms()).toEqual(['b']);
+    expect(await leave('a')).toBeUndefined();
+    expect(await leave('i')).toBe('b');
+  });
+
+  test('by a name that it had, unless another room got it', async () => {
+    made = { i: 'a', j: 'x' };
+    for (const room of ['a', 'x']) await rooms.join(room, ann);
+    await rename('a', 'b');
+    await rename('x', 'a');
+    expect(await leave('a')).toBe('a');
+    expect(await leave('a')).toBeUndefined();
+    expect(inRooms()).toEqual(['b']);
+  });
+
+  test('not by the id of a room that the connection was put out of, and whose name is free again', async () => {
+    made = { i: 'a' };
+    await rooms.join('a', ann);
+    await socket.leave('room:a');
+    await rename('a', 'b');
+    await rooms.join('a', ann);
+    expect(await leave('i')).toBeUndefined();
+    expect(inRooms()).toEqual(['a']);
+  });
+
+  test('by names of a bounded number, the newest', async () => {
+    await rooms.join('a-0', ann);
+    for (let n = 0; n < 2_100; n += 1) await rename(`a-${n}`, `a-${n + 1}`);
+    expect(Object.keys(socket.data.aliases).length).toBeLessThanOrEqual(2_000);
+    expect(await leave('a-2000')).toBe('a-2100');
+    expect(socket.data.aliases).toEqual({});
+  });
+});
