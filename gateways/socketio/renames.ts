@@ -6,6 +6,19 @@ import { recoveryMs } from './recovery.adapter.ts';
 import { renameRoom, roomNames } from './rooms.ts';
 
 const maxRenames = 1_000;
+/** A room is renamed no more often than this while somebody is away. */
+const maxHops = 8;
+
+/** What a room is called now. @param newNames by the names before them; who has its own is called so */
+export function newestName(newNames: Pick<LRUCache<string, string>, 'get'>, room: string): string {
+  let name = room;
+  for (let hops = 0; hops < maxHops; hops += 1) {
+    const next = newNames.get(name);
+    if (next === undefined || next === name) return name;
+    name = next;
+  }
+  return name;
+}
 
 /** Keeps connections in the rooms they are in when those get another name. */
 export class Renames {
@@ -21,6 +34,8 @@ export class Renames {
     const { name, previousName } = body.details as { name?: string; previousName?: string };
     if (body.domain !== 'rooms' || body.event !== 'updated' || name === undefined || previousName === undefined) return;
     this.#newNames.set(previousName, name);
+    // A room that gets back a name that it had is not one that is called otherwise.
+    this.#newNames.delete(name);
     const { sockets, adapter } = this.#io.of('/');
     const ids = adapter.rooms.get(socketRoom({ kind: 'room', name: previousName })) ?? [];
     for (const id of [...ids]) {
@@ -32,8 +47,8 @@ export class Renames {
   /** A connection came back with the rooms that it had. */
   returned(socket: Socket): void {
     for (const room of roomNames(socket.rooms)) {
-      const name = this.#newNames.get(room);
-      if (name !== undefined) renameRoom(socket, room, name);
+      const name = newestName(this.#newNames, room);
+      if (name !== room) renameRoom(socket, room, name);
     }
   }
 }

@@ -5,13 +5,12 @@ import type { Principal } from '../../shared/runtime/principal.ts';
 import { lostRoles } from './events.ts';
 import { askAll, reached } from './reached.ts';
 import { recoveryMs } from './recovery.adapter.ts';
+import { newestName } from './renames.ts';
 import { roomNames } from './rooms.ts';
 
 const maxNames = 10_000;
 /** Rooms that are asked about for one connection; who was in more begins anew. */
 const maxAsked = 200;
-/** A room is renamed no more often than this while somebody is away. */
-const maxHops = 8;
 
 /**
  * Whether whoever comes back may still be in the rooms that it was in. Asked are those that were made private or got
@@ -45,21 +44,11 @@ export class ReturnGuard {
     const asked = this.#knowsAll ? names.filter((name) => this.#names.has(name)) : names;
     if (asked.length > maxAsked) return false;
     const call = this.#callAs(principal);
-    await askAll(asked, (name) => reached(() => call('rooms.enter', { entity: this.#nameOf(name) })));
+    await askAll(asked, (name) => reached(() => call('rooms.enter', { entity: newestName(this.#names, name) })));
     return true;
   }
 
   get #knowsAll(): boolean {
     return Date.now() - this.#startedAt > recoveryMs && this.#names.size < maxNames;
-  }
-
-  #nameOf(room: string): string {
-    let name = room;
-    for (let hops = 0; hops < maxHops; hops += 1) {
-      const next = this.#names.get(name);
-      if (next === undefined || next === name) return name;
-      name = next;
-    }
-    return name;
   }
 }

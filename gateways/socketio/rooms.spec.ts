@@ -1,7 +1,9 @@
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import type { Socket } from 'socket.io';
+import type { Server, Socket } from 'socket.io';
 import type { Call } from '../../shared/contracts/index.ts';
+import type { EventEnvelope } from '../../shared/fanout/bus.ts';
 import type { Principal } from '../../shared/runtime/principal.ts';
+import { Renames } from './renames.ts';
 import { renameRoom, SessionRooms } from './rooms.ts';
 
 const ann: Principal = { kind: 'user', id: 'ann', username: 'ann', email: null, roles: ['user'] };
@@ -134,5 +136,44 @@ describe('a room is left', () => {
     expect(Object.keys(socket.data.aliases).length).toBeLessThanOrEqual(2_000);
     expect(await leave('a-2000')).toBe('a-2100');
     expect(socket.data.aliases).toEqual({});
+  });
+});
+
+describe('who comes back after rooms got other names', () => {
+  const at = new Date().toISOString();
+  let renames: Renames;
+
+  beforeEach(() => {
+    const adapter = { rooms: { get: () => undefined } };
+    renames = new Renames({ of: () => ({ sockets: new Map(), adapter }) } as unknown as Server);
+  });
+  /** Each is `from to`. */
+  async function back(room: string, ...changes: string[]): Promise<string[]> {
+    for (const [n, change] of changes.entries()) {
+      const [previousName, name] = change.split(' ');
+      const body = { domain: 'rooms', event: 'updated', entity: 'r', details: { name, previousName }, at };
+      renames.heard({ id: `e-${n}`, hearers: { kind: 'users' }, body } as EventEnvelope);
+    }
+    await socket.join(`room:${room}`);
+    renames.returned(socket);
+    await Promise.resolve();
+    return inRooms();
+  }
+
+  test('is in the room by its new name', async () => {
+    expect(await back('a', 'a b')).toEqual(['b']);
+    expect(await leave('a')).toBe('b');
+  });
+
+  test('is in it by the last of several', async () => {
+    expect(await back('a', 'a b', 'b c', 'x y')).toEqual(['c']);
+  });
+
+  test('is in it by the name that it had, where it got that back', async () => {
+    expect(await back('a', 'a b', 'b a')).toEqual(['a']);
+  });
+
+  test('is in it by its first name, where it had another one for a while', async () => {
+    expect(await back('b', 'a b', 'b a')).toEqual(['a']);
   });
 });
