@@ -91,8 +91,14 @@ export async function startHttpGateway(deps: HttpDeps): Promise<{ server: Server
       onError: (request: IncomingMessage, response: ServerResponse, error: Error) =>
         writeFailure(response, requestIdOf(request), pageFailure(error)),
     } as Record<string, unknown>,
-    // Nobody changes routes from afar.
-    actions: { listAliases: false, addRoute: false, removeRoute: false },
+    actions: {
+      // Its pages and hooks are one action to moleculer: whoever holds its places would keep everybody from all of them.
+      rest: { bulkhead: { enabled: false } },
+      // Nobody changes routes from afar.
+      listAliases: false,
+      addRoute: false,
+      removeRoute: false,
+    },
     methods: {
       httpHandler(request: IncomingMessage, response: ServerResponse, next: unknown) {
         if (operatorPaths.has(request.url as string)) {

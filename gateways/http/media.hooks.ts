@@ -1,7 +1,7 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { type Call, Failure } from '../../shared/contracts/index.ts';
 import { toFailure } from '../../shared/runtime/failure.ts';
-import { readBody, readJsonBody } from './body.ts';
+import { readBody, readJsonBody, serverBodyMs } from './body.ts';
 import { requestIdOf } from './commands.ts';
 import { securityHeaders, writeFailure, writeResult } from './reply.ts';
 
@@ -14,7 +14,8 @@ interface Routed extends IncomingMessage {
 type Handler = (request: Routed, response: ServerResponse, requestId: string) => Promise<void>;
 
 /**
- * What media servers ask and tell. Nobody else has the signatures in these addresses; the services check them.
+ * What media servers ask and tell. Nobody else has the signatures in these addresses; the services check them, before
+ * anything of a body is read.
  *
  * - `POST /api/media/auth?…`: whether somebody may read or publish; 204, or 401 and the like
  * - `POST /api/media/hooks/<event>?…`: what happened on a path
@@ -32,8 +33,10 @@ export function mediaHooks(call: Call): Record<string, unknown> {
   };
 
   const auth: Handler = async (request, response, requestId) => {
-    const attempt = (await readJsonBody(request)) as never;
-    await call('streams.authorize', { payload: { query: queryOf(request), attempt } });
+    const query = queryOf(request);
+    await call('streams.vouch', { payload: { query } });
+    const attempt = (await readJsonBody(request, { withinMs: serverBodyMs })) as never;
+    await call('streams.authorize', { payload: { query, attempt } });
     writeResult(response, 204, requestId, undefined);
   };
 
@@ -46,10 +49,11 @@ export function mediaHooks(call: Call): Record<string, unknown> {
   const whep: Handler = async (request, response) => {
     const feed = feedOf(request);
     const bearer = /^Bearer +(\S+)$/i.exec(request.headers.authorization ?? '')?.[1] ?? '';
+    await call('streams.vouch', { payload: { feed, bearer } });
     if (!/^application\/sdp\b/i.test(request.headers['content-type'] ?? '')) {
       throw new Failure('UNSUPPORTED_MEDIA_TYPE', 'An offer is application/sdp');
     }
-    const offer = (await readBody(request)).toString('utf8');
+    const offer = (await readBody(request, serverBodyMs)).toString('utf8');
     const { sdp } = await call('streams.offer', { payload: { feed, bearer, sdp: offer } });
     response.writeHead(201, [
       ...securityHeaders,

@@ -10,7 +10,7 @@ import { invalidRequest } from '../../shared/runtime/validator.ts';
 import type { Authenticator } from '../core/dispatch.types.ts';
 import { dependsOnRoles, mayPublish, maySubscribe } from '../core/mqtt-acl.rules.ts';
 import type { Authenticate } from './authenticate.ts';
-import { readJsonBody } from './body.ts';
+import { readJsonBody, serverBodyMs } from './body.ts';
 import { requestIdOf } from './commands.ts';
 import { writeFailure, writeResult } from './reply.ts';
 
@@ -76,7 +76,7 @@ export function mqttHooks({ authenticator, authenticate, config }: MqttHookDeps)
     try {
       const asker = await authenticate(request);
       if (!asker.roles.includes('admin')) throw new Failure(asker.kind === 'anonymous' ? 'UNAUTHORIZED' : 'FORBIDDEN');
-      writeResult(response, 200, requestId, await handler(await readJsonBody(request)));
+      writeResult(response, 200, requestId, await handler(await readJsonBody(request, { withinMs: serverBodyMs })));
     } catch (error) {
       writeFailure(response, requestId, toFailure(error));
     }

@@ -2,6 +2,7 @@ import type { ServerResponse } from 'node:http';
 import helmet from 'helmet';
 import type { Failure } from '../../shared/contracts/index.ts';
 import { JsonText } from '../../shared/runtime/json-text.ts';
+import { isLate } from './body.ts';
 
 /** What helmet would set on each response: collected once, as it never differs. */
 const securityHeaders: string[] = [];
@@ -70,7 +71,7 @@ export function writeFailure(response: ServerResponse, requestId: string, failur
   if (data.retryAfter !== undefined) more.push('retry-after', String(data.retryAfter));
   if (type === 'UNAUTHORIZED') more.push('www-authenticate', 'Bearer');
   // What was not read of a body would be taken for the next request.
-  if (type === 'PAYLOAD_TOO_LARGE') more.push('connection', 'close');
+  if (type === 'PAYLOAD_TOO_LARGE' || isLate(response.req)) more.push('connection', 'close');
   write(
     response,
     code,

@@ -42,10 +42,16 @@ export class Gate {
     this.#deps = deps;
   }
 
-  /** @throws Failure UNAUTHORIZED, FORBIDDEN, LIMIT_EXCEEDED, UNAVAILABLE */
-  async assertMay({ query, attempt }: Authorize): Promise<void> {
+  /** The id of the media server whose address was asked. @throws Failure FORBIDDEN where its signature is wrong */
+  serverOf(query: string): string {
     const server = readAuthAddress(new URLSearchParams(query), this.#deps.secret);
     if (server === null) throw new Failure('FORBIDDEN');
+    return server;
+  }
+
+  /** @throws Failure UNAUTHORIZED, FORBIDDEN, LIMIT_EXCEEDED, UNAVAILABLE */
+  async assertMay({ query, attempt }: Authorize): Promise<void> {
+    const server = this.serverOf(query);
     const { token } = credentialsOf(attempt);
     // A client of RTSP sends what it has only after it was asked (401).
     if (!token) throw new Failure('UNAUTHORIZED');

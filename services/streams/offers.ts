@@ -31,10 +31,15 @@ export class Offers {
     this.#deps = deps;
   }
 
+  /** @throws Failure UNAUTHORIZED */
+  assertOfferer(feed: string, bearer: string): void {
+    if (!this.#deps.tokens.isOfferer(feed, bearer)) throw new Failure('UNAUTHORIZED');
+  }
+
   /** @throws Failure UNAUTHORIZED, NOT_FOUND, CONFLICT, RATE_LIMITED, INVALID_REQUEST */
   async answer(name: string, bearer: string, sdp: string): Promise<{ sdp: string }> {
-    const { streams, sessions, closings, tokens, wake } = this.#deps;
-    if (!tokens.isOfferer(name, bearer)) throw new Failure('UNAUTHORIZED');
+    const { streams, sessions, closings, wake } = this.#deps;
+    this.assertOfferer(name, bearer);
     const camera = readFeedName(name)?.camera;
     const stream = camera ? await streams.get(camera) : null;
     const feed = stream && feedsOf(stream).find((one) => one.name === name);

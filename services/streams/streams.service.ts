@@ -63,6 +63,11 @@ export const startStreams: StartService = async (deps) => {
         await reports.take(call);
         return undefined;
       },
+      async vouch({ payload: { query, feed, bearer } }) {
+        if (feed === undefined) gate.serverOf(query);
+        else offers.assertOfferer(feed, bearer);
+        return undefined;
+      },
       async authorize({ payload }) {
         await gate.assertMay(payload);
         return undefined;

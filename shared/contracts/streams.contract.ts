@@ -95,6 +95,17 @@ export const streamsContract = service({
           payload: z.strictObject({ event: text(32), query: text(16_384) }),
           result: null,
         }),
+        vouch: action({
+          summary: 'Whether it is a media server that asks: by the bearer of a feed, else by its signed address',
+          access: 'internal',
+          payload: z.strictObject({
+            query: text(1_024).default(''),
+            feed: text(512).optional(),
+            bearer: text(128).default(''),
+          }),
+          result: null,
+          idempotent: true,
+        }),
         authorize: action({
           summary: 'Whether a media server may let a reader or a publisher in',
           access: 'internal',
