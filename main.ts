@@ -13,7 +13,7 @@ import { lateFanout } from './shared/fanout/late.fanout.ts';
 import { memoryBus } from './shared/fanout/memory.bus.ts';
 import { createBroker } from './shared/runtime/broker.ts';
 import { createLog } from './shared/runtime/log.ts';
-import { operatorEndpoints, readiness } from './shared/runtime/operator.ts';
+import { close, operatorEndpoints, readiness, splitOperator } from './shared/runtime/operator.ts';
 import { processRegistry } from './shared/runtime/registry.ts';
 import { completeSecrets } from './shared/runtime/secrets.ts';
 import { drainOnSignals, exitOnSurprises } from './shared/runtime/shutdown.ts';
@@ -50,17 +50,33 @@ async function main(): Promise<void> {
   await broker.start();
 
   const state = readiness({ store: () => stores.healthy(), services: () => reachable(broker).auth === true });
-  const operator = operatorEndpoints(state, registry);
+  const operator = splitOperator(operatorEndpoints(state, registry), {
+    host: config.host,
+    metricsPort: config.metricsPort,
+    clientPort: config.httpPort,
+  });
   // HTTP starts first, as Socket.IO shares its server.
   const fanout = lateFanout();
   const dispatcher = announcing(core.dispatcher, fanout);
-  const shared = { ...core, dispatcher, contracts, broker, bus, fanout, config, keyring, operator, log };
+  const shared = {
+    ...core,
+    dispatcher,
+    contracts,
+    broker,
+    bus,
+    fanout,
+    config,
+    keyring,
+    operator: operator.forClients,
+    log,
+  };
   const deps = { ...shared, name: broker.nodeID };
   const http = await startHttpGateway(deps);
   const socketio = await startSocketioGateway({ ...deps, server: http.server, recovery: true });
   fanout.use(socketio.fanout);
   const mqtt = await (config.mqttUrl ? startExternalMqtt(deps) : startEmbeddedMqtt(deps));
   state.checks.mqtt = () => mqtt.healthy();
+  const extra = await operator.serve();
   drainOnSignals(
     {
       log,
@@ -74,6 +90,7 @@ async function main(): Promise<void> {
         ['services', () => running.stop()],
         ['bus', () => bus.close()],
         ['stores', () => stores.close()],
+        ['operator', () => extra && close(extra)],
       ],
     },
     process.env.npm_lifecycle_event !== undefined,

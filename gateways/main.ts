@@ -5,7 +5,14 @@ import { natsFanout } from '../shared/fanout/nats.fanout.ts';
 import { createBroker } from '../shared/runtime/broker.ts';
 import type { Config } from '../shared/runtime/config.ts';
 import { createLog } from '../shared/runtime/log.ts';
-import { close, listen, operatorEndpoints, readiness, serveOperator } from '../shared/runtime/operator.ts';
+import {
+  close,
+  type Endpoints,
+  listen,
+  operatorEndpoints,
+  readiness,
+  splitOperator,
+} from '../shared/runtime/operator.ts';
 import { processRegistry } from '../shared/runtime/registry.ts';
 import { drainOnSignals, exitOnSurprises } from '../shared/runtime/shutdown.ts';
 import { configOrExit, connectBus, exitWith, keyringOf } from '../shared/runtime/start.ts';
@@ -48,14 +55,28 @@ async function main(): Promise<void> {
     nats: () => bus.healthy(),
     auth: () => reachable(broker).auth === true && reachable(broker).users === true,
   });
-  const operator = operatorEndpoints(state, registry);
+  const operator = splitOperator(operatorEndpoints(state, registry), {
+    host: config.host,
+    ...portsOf(name, config),
+  });
   // A gateway with sockets brings its own.
   const fanout = lateFanout();
   const overNats =
     name === 'socketio' ? undefined : await natsFanout({ connection, bus, prefix: socketsPrefix(config), log });
   if (overNats) fanout.use(overNats);
   const dispatcher = announcing(core.dispatcher, fanout);
-  const shared = { ...core, dispatcher, contracts, broker, bus, fanout, config, keyring, operator, log };
+  const shared = {
+    ...core,
+    dispatcher,
+    contracts,
+    broker,
+    bus,
+    fanout,
+    config,
+    keyring,
+    operator: operator.forClients,
+    log,
+  };
   const deps = { ...shared, name: broker.nodeID };
   const starts: Record<GatewayName, () => Promise<Gateway>> = {
     http: () => startHttpGateway(deps),
@@ -67,8 +88,7 @@ async function main(): Promise<void> {
   };
   const gateway = await starts[name]();
   if (gateway.healthy) state.checks.broker = gateway.healthy;
-  const ownPort = name === 'mqtt' ? (config.metricsPort ?? defaultMetricsPort) : config.metricsPort;
-  const extra = ownPort === undefined ? undefined : await serveOperator(operator, { host: config.host, port: ownPort });
+  const extra = await operator.serve();
 
   drainOnSignals(
     {
@@ -89,9 +109,14 @@ async function main(): Promise<void> {
   log.info({ node: deps.name }, 'gateway is ready');
 }
 
+function portsOf(name: GatewayName, { httpPort, socketioPort, metricsPort }: Config) {
+  if (name === 'mqtt') return { metricsPort: metricsPort ?? defaultMetricsPort };
+  return { metricsPort, clientPort: name === 'http' ? httpPort : socketioPort };
+}
+
 type SocketioAlone = Omit<Parameters<typeof startSocketioGateway>[0], 'server'> & {
   config: Config;
-  operator: ReturnType<typeof operatorEndpoints>;
+  operator: Endpoints;
   fanout: ReturnType<typeof lateFanout>;
 };
 

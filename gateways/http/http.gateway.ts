@@ -10,7 +10,7 @@ import type { Config } from '../../shared/runtime/config.ts';
 import { toFailure } from '../../shared/runtime/failure.ts';
 import type { Keyring } from '../../shared/runtime/keyring.ts';
 import type { Log } from '../../shared/runtime/log.ts';
-import { close, listen } from '../../shared/runtime/operator.ts';
+import { close, type Endpoints, listen } from '../../shared/runtime/operator.ts';
 import { anonymous } from '../../shared/runtime/principal.ts';
 import { release } from '../../shared/runtime/release.ts';
 import { announcing } from '../core/announcing.ts';
@@ -41,7 +41,7 @@ export interface HttpDeps {
   keyring: Keyring;
   metrics: GatewayMetrics;
   /** `/live`, `/ready`, `/health`, `/metrics`: true where it answered. */
-  operator: (request: IncomingMessage, response: ServerResponse) => Promise<boolean>;
+  operator: Endpoints;
 }
 
 type NodeHandler = (request: IncomingMessage, response: ServerResponse) => unknown;

@@ -228,7 +228,8 @@ export const variables = {
     type: port,
     defaultOf: (role) => (role === 'services' || role === 'gateway:mqtt' ? '9090' : undefined),
     shown: 'the HTTP or Socket.IO port where there is one, else 9090',
-    meaning: '`/live`, `/ready` and `/metrics` of the process',
+    meaning:
+      '`/live`, `/ready` and `/metrics` of the process; where it is another port than that of clients, `/metrics` is only there',
   }),
   CORS_ORIGINS: variable({
     key: 'corsOrigins',

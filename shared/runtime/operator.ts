@@ -35,8 +35,11 @@ function json(response: ServerResponse, status: number, body: object): void {
   response.end(text);
 }
 
+/** True where it answered. */
+export type Endpoints = (request: IncomingMessage, response: ServerResponse) => Promise<boolean>;
+
 /** `/live`, `/ready`, `/health` and `/metrics` of a process; false where the path is another one. */
-export function operatorEndpoints(state: Readiness, registry: Registry) {
+export function operatorEndpoints(state: Readiness, registry: Registry): Endpoints {
   return async (request: IncomingMessage, response: ServerResponse): Promise<boolean> => {
     if (request.method !== 'GET' && request.method !== 'HEAD') return false;
     switch (request.url) {
@@ -59,11 +62,27 @@ export function operatorEndpoints(state: Readiness, registry: Registry) {
   };
 }
 
-/** A server for a process that has no other HTTP port. */
-export async function serveOperator(
-  endpoints: ReturnType<typeof operatorEndpoints>,
-  address: { host: string; port: number },
-): Promise<Server> {
+interface Ports {
+  host: string;
+  /** Undefined: the operator comes to the clients' port. */
+  metricsPort?: number | undefined;
+  /** Undefined where clients reach none. */
+  clientPort?: number | undefined;
+}
+
+/**
+ * The endpoints as they are served at the clients' port. Where the operator has another one they are all there, and
+ * `/metrics`, which tells of everybody's doings, is there only.
+ */
+export function splitOperator(endpoints: Endpoints, { host, metricsPort, clientPort }: Ports) {
+  const isApart = metricsPort !== undefined && (metricsPort === 0 || metricsPort !== clientPort);
+  if (!isApart) return { forClients: endpoints, serve: async () => undefined };
+  const forClients: Endpoints = async (request, response) => request.url !== '/metrics' && endpoints(request, response);
+  return { forClients, serve: () => serveOperator(endpoints, { host, port: metricsPort }) };
+}
+
+/** A server for the operator alone. */
+export async function serveOperator(endpoints: Endpoints, address: { host: string; port: number }): Promise<Server> {
   const server = createServer((request, response) => {
     endpoints(request, response)
       .then((handled) => handled || json(response, 404, { success: false, error: 'Not found', code: 'NOT_FOUND' }))

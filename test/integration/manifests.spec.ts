@@ -10,7 +10,7 @@ import { type Backends, type LocalTrigate, several, startBackends, startTrigate 
 import { kubernetesWorkloads } from '../manifests/kubernetes.ts';
 import { render } from '../manifests/kustomize.ts';
 import { answers200 } from '../manifests/local.ts';
-import { processes, workloadProblems } from '../manifests/workload.check.ts';
+import { listensOn, processes, workloadProblems } from '../manifests/workload.check.ts';
 import { isTrigate, roleOf, type Workload } from '../manifests/workload.ts';
 
 let folder: string;
@@ -68,6 +68,21 @@ describe.each(sources)('%s as processes of this machine', (_name, read) => {
       for (const probe of workload.probes) expect(await answers200(url(probe.port, probe.path))).toBe(true);
       for (const one of workload.ports)
         expect([workload.name, await accepts(port(one))]).toEqual([workload.name, true]);
+    }
+  });
+
+  test('metrics are told at METRICS_PORT and at no port that clients reach', async () => {
+    const told = async (url: string) => (await fetch(url)).status;
+    for (const { workload, url } of started) {
+      const { METRICS_PORT, ...others } = listensOn(workload);
+      expect([workload.name, await told(url(METRICS_PORT as number, '/metrics'))]).toEqual([workload.name, 200]);
+      for (const port of Object.values(others)) {
+        expect([workload.name, await told(url(port, '/metrics')), await told(url(port, '/health'))]).toEqual([
+          workload.name,
+          404,
+          200,
+        ]);
+      }
     }
   });
 

@@ -135,6 +135,17 @@ const refuses = (url: string) => async () => {
   });
 };
 
+test('one process tells its metrics at METRICS_PORT alone, where there is one', async () => {
+  const place = await newPlace();
+  const port = await freePort();
+  await nodeMain({ ...place, env: { ...place.env, METRICS_PORT: String(port) } });
+  const statuses = ['/metrics', '/live'].flatMap((path) => [
+    fetch(`http://127.0.0.1:${port}${path}`).then(({ status }) => status),
+    fetch(`${place.url}${path}`).then(({ status }) => status),
+  ]);
+  expect(await Promise.all(statuses)).toEqual([200, 404, 200, 200]);
+});
+
 describe('SIGTERM', () => {
   test('lets a request that runs finish, then ends the process with 0', async () => {
     const place = await newPlace();
