@@ -3,7 +3,7 @@ import type { Bus, EventEnvelope, Following } from './bus.ts';
 import { checkTopic, checkTtl, decodeEnvelope, encodeEnvelope } from './envelope.ts';
 import { Claims } from './memory.claims.ts';
 import { type Handler, Lane } from './memory.lane.ts';
-import { RecentIds } from './recent.ts';
+import { RecentIds, recognisedMs } from './recent.ts';
 import { laneCount, laneOf } from './subjects.ts';
 
 export interface MemoryBusOptions {
@@ -12,7 +12,6 @@ export interface MemoryBusOptions {
   limit?: number;
 }
 
-const duplicateWindow = 120_000;
 const duplicateIds = 100_000;
 const maxClaims = 500_000;
 const maxNewest = 10_000;
@@ -22,7 +21,7 @@ type Follower = (envelope: EventEnvelope) => Promise<void>;
 class MemoryBus implements Bus {
   readonly #log: BusLog;
   readonly #limit: number;
-  readonly #seen = new RecentIds(duplicateIds, duplicateWindow);
+  readonly #seen = new RecentIds(duplicateIds, recognisedMs);
   readonly #tiers = new Map<string, Lane[]>();
   readonly #followers = new Set<Lane>();
   readonly #listeners = new Map<string, Set<(data: unknown) => void>>();

@@ -9,7 +9,7 @@ import { Puller } from './nats.pull.ts';
 import { ackWait, addPlainConsumer, ensureStream, ensureTierConsumer, type StreamLimits } from './nats.stream.ts';
 import { growingPause } from './pause.ts';
 import { Place } from './place.ts';
-import { RecentIds } from './recent.ts';
+import { RecentIds, recognisedMs } from './recent.ts';
 import { type BusNames, laneCount } from './subjects.ts';
 
 export type Handler = (envelope: EventEnvelope) => Promise<void>;
@@ -124,7 +124,7 @@ class TierLane {
 
 /** Shares the events with the other processes of the tier. Resolves when the consumers of all lanes exist. */
 export async function followTier(context: FollowContext, tier: string): Promise<Following> {
-  const recent = new RecentIds(recentIds);
+  const recent = new RecentIds(recentIds, recognisedMs);
   const lanes = Array.from({ length: laneCount }, (_, lane) => new TierLane(context, recent, tier, lane));
   const stop = async () => {
     await Promise.all(lanes.map((lane) => lane.stop()));
@@ -142,7 +142,7 @@ export async function followTier(context: FollowContext, tier: string): Promise<
 class PlainFollower {
   readonly puller: Puller;
   readonly #context: FollowContext;
-  readonly #recent = new RecentIds(recentIds);
+  readonly #recent = new RecentIds(recentIds, recognisedMs);
   readonly #stopping = new AbortController();
   readonly #place = new Place();
   #consumer = '';

@@ -10,6 +10,7 @@ import {
   type StreamInfo,
 } from 'nats';
 import { isNotFound } from './adapter/nats.errors.ts';
+import { recognisedMs } from './recent.ts';
 import type { BusNames } from './subjects.ts';
 
 export interface StreamLimits {
@@ -22,7 +23,6 @@ export interface StreamLimits {
 
 /** Milliseconds after which an event whose handler is not heard of goes to another process of the tier. */
 export const ackWait = 5_000;
-const duplicateWindow = 120_000;
 /** Milliseconds without a pull after which the server forgets a plain follower's consumer. */
 const forgetAfter = 60_000;
 
@@ -44,7 +44,7 @@ export async function ensureStream(jsm: JetStreamManager, names: BusNames, limit
       storage: StorageType.File,
       retention: RetentionPolicy.Limits,
       discard: DiscardPolicy.Old,
-      duplicate_window: nanos(duplicateWindow),
+      duplicate_window: nanos(recognisedMs),
       ...wanted,
     });
   }

@@ -1,3 +1,6 @@
+/** Milliseconds for which the bus recognises an id that it has seen: for every follower the same, and no longer. */
+export const recognisedMs = 120_000;
+
 /** Remembers ids for a while: at most `limit` of them, and, where `age` is given, none longer than that (ms). */
 export class RecentIds {
   readonly #ids = new Map<string, number>();

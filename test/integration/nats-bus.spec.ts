@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from '@jest/globals';
+import { afterAll, beforeAll, expect, jest, test } from '@jest/globals';
 import { ErrorCode, type NatsConnection, NatsError } from 'nats';
 import { busSuite, eventOf, Heard } from '../../shared/fanout/bus.suite.ts';
 import { natsBus } from '../../shared/fanout/nats.bus.ts';
@@ -56,6 +56,33 @@ test('an event that is emitted twice is stored once', async () => {
   for (const bus of buses) await bus.emit(event);
   const info = await (await connections[0].jetstreamManager()).streams.info(`${prefix}-events`);
   expect(info.state.messages).toBe(1);
+  await close();
+});
+
+test('an id is recognised for two minutes, and heard again after them', async () => {
+  const { prefix, connections, buses, close } = await openTwo();
+  const [all, shared] = [new Heard(), new Heard()];
+  await buses[0].follow({}, all.hear);
+  await buses[1].follow({ tier: 'work' }, shared.hear);
+  const [event, end] = [eventOf('a'), eventOf('a')];
+  await buses[0].emit(event);
+  await Promise.all([all.until(1), shared.until(1)]);
+  // The stream has its own clock: as if its two minutes were over, it is told no id.
+  const again = async (subject: string) => {
+    await connections[0].jetstream().publish(subject, JSON.stringify(event));
+  };
+  const jsm = await connections[0].jetstreamManager();
+  const { subject } = await jsm.streams.getMessage(`${prefix}-events`, { seq: 1 });
+  await again(subject);
+  const now = jest.spyOn(Date, 'now').mockReturnValue(Date.now() + 121_000);
+  try {
+    await again(subject);
+    await buses[0].emit(end);
+    await Promise.all([all.until(3), shared.until(3)]);
+    for (const { ids } of [all, shared]) expect(ids).toEqual([event.id, event.id, end.id]);
+  } finally {
+    now.mockRestore();
+  }
   await close();
 });
 
