@@ -131,7 +131,7 @@ function recordTests(fresh: Fresh): void {
     const data = { 'a.b': { $set: 1, '100%': [{ 'x.': null }] }, '%2E': true, '': 'empty' };
     const { id } = await people.insert(person('ann', { data }));
     expect((await people.get(id))?.data).toEqual(data);
-    const next = { 'c.d': 2 };
+    const next = { 'c.d': 2, 'nul\0': [{ _bsontype: 'ObjectId' }], _bsontype: 'x', _bsontypes: 1 };
     expect((await people.update(id, 1, { data: next }))?.data).toEqual(next);
     expect((await people.get(id))?.data).toEqual(next);
   });

@@ -67,16 +67,17 @@ export function toRecord<T extends Stored>(document: StoredDocument): T {
 
 /**
  * Free-form data of clients may have any keys, yet neither store takes all: NeDB refuses dots and a leading `$`
- * anywhere, MongoDB before 5.0 a leading `$`. Such keys are stored percent-escaped.
+ * anywhere, MongoDB before 5.0 a leading `$`; BSON has no NUL in keys, and its library takes what has `_bsontype` for one
+ * of its own. Such keys are stored percent-escaped.
  */
-function escapeKey(key: string): string {
-  const escaped = /[%.]/.test(key) ? key.replace(/%/g, '%25').replace(/\./g, '%2E') : key;
-  return escaped.startsWith('$') ? `%24${escaped.slice(1)}` : escaped;
-}
+const unstorable = /[%.\0]|^\$|^_(?=bsontype$)/g;
+
+const escapeKey = (key: string): string =>
+  key.replace(unstorable, (char) => `%${char.charCodeAt(0).toString(16).toUpperCase().padStart(2, '0')}`);
 
 function unescapeKey(key: string): string {
   return key.includes('%')
-    ? key.replace(/%(2E|24|25)/g, (_, code) => String.fromCharCode(Number.parseInt(code, 16)))
+    ? key.replace(/%(00|24|25|2E|5F)/g, (_, code) => String.fromCharCode(Number.parseInt(code, 16)))
     : key;
 }
 
