@@ -2,7 +2,8 @@ import { setTimeout as pause } from 'node:timers/promises';
 import type { Log } from './log.ts';
 import type { Readiness } from './operator.ts';
 
-const limitMs = 27_000;
+/** Milliseconds from the signal to the end, the delay included; whoever stops processes counts from there as well. */
+const limitMs = 29_000;
 
 export interface ShutdownPlan {
   log: Log;
@@ -13,11 +14,11 @@ export interface ShutdownPlan {
   steps: readonly (readonly [name: string, stop: () => Promise<unknown> | undefined])[];
 }
 
-/** Ends what a process started. Never rejects; at most 27 s after the delay. */
+/** Ends what a process started. Never rejects; at most 29 s, of which the delay has at most 20. */
 export async function drain({ log, readiness, drainDelayMs, steps }: ShutdownPlan): Promise<void> {
   readiness.draining = true;
-  await pause(drainDelayMs);
   const deadline = AbortSignal.timeout(limitMs);
+  await pause(drainDelayMs);
   const late = new Promise<void>((resolve) => deadline.addEventListener('abort', () => resolve()));
   const all = async () => {
     for (const [name, stop] of steps) {
@@ -29,17 +30,24 @@ export async function drain({ log, readiness, drainDelayMs, steps }: ShutdownPla
 }
 
 const parentCheckMs = 500;
+/** Milliseconds after the first signal within which a second one is the same key press. */
+const sameKeyMs = 1_000;
 
 /**
  * On SIGTERM or SIGINT the plan runs and the process exits 0; a second signal ends it at once.
- * @param byNpm whether npm started this process: npm passes a signal on to the shell between them only, so the end of
- *   that shell counts as the signal
+ * @param byNpm whether npm started this process. npm passes a signal on to the shell between them only, so the end of
+ *   that shell counts as the signal; where the shell is bash, which becomes this process, Ctrl-C comes twice: from the
+ *   terminal and from npm
  */
 export function drainOnSignals(plan: ShutdownPlan, byNpm: boolean): void {
-  let asked = false;
+  let askedAt: number | undefined;
   const end = (signal: NodeJS.Signals | 'parent') => {
-    if (asked) process.exit(1);
-    asked = true;
+    const now = performance.now();
+    if (askedAt !== undefined) {
+      if (byNpm && now - askedAt < sameKeyMs) return;
+      process.exit(1);
+    }
+    askedAt = now;
     plan.log.info({ signal }, 'draining');
     drain(plan).then(() => process.exit(0));
   };
@@ -50,7 +58,7 @@ export function drainOnSignals(plan: ShutdownPlan, byNpm: boolean): void {
   const check = setInterval(() => {
     if (process.ppid === parent) return;
     clearInterval(check);
-    if (!asked) end('parent');
+    if (askedAt === undefined) end('parent');
   }, parentCheckMs);
   check.unref();
 }

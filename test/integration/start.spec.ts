@@ -164,6 +164,23 @@ describe('SIGTERM', () => {
     expect(running.exitCode).toBe(0);
   });
 
+  test('as Ctrl-C of npm start, which comes from the terminal and from npm, is one', async () => {
+    const place = await newPlace();
+    Object.assign(place.env, {
+      DRAIN_DELAY_MS: '0',
+      ADMIN_PASSWORD: 'a-password-of-mine',
+      npm_lifecycle_event: 'start',
+    });
+    const running = await nodeMain(place);
+    const request = await halfRequest(place.url, '{"username":"admin","password":"a-password-of-mine"}');
+    const ended = running.kill('SIGINT');
+    await within(running.line(/"draining"/), 'the drain', 5_000);
+    void running.kill('SIGINT');
+    expect(await request.finish()).toContain('HTTP/1.1 201');
+    await within(ended, 'the end of the process', 10_000);
+    expect(running.exitCode).toBe(0);
+  });
+
   test('makes /ready say no while new work is still served', async () => {
     const place = await newPlace();
     place.env.DRAIN_DELAY_MS = '1500';
