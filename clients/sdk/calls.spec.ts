@@ -62,7 +62,8 @@ describe('a call', () => {
 
   test('ends when the time is over', async () => {
     answer = () => {};
-    await expect(client.call('auth.read', {}, { timeoutMs: 100 })).rejects.toMatchObject({ code: 'TIMEOUT' });
+    const message = 'No answer within 100 ms';
+    await expect(client.call('auth.read', {}, { timeoutMs: 100 })).rejects.toMatchObject({ code: 'TIMEOUT', message });
   });
 
   test('ends when the time is over and there never was a connection', async () => {
@@ -88,9 +89,22 @@ describe('a call', () => {
     expect(asked).toHaveLength(1);
   });
 
-  test('rejects when the client is closed, also one that waits', async () => {
+  test('whose parameters cannot be sent is refused at once', async () => {
+    const round: { payload?: unknown } = {};
+    round.payload = round;
+    for (const payload of [round, { page: 1n }]) {
+      const call = client.call('cameras.list', { payload } as never, { timeoutMs: 60_000 });
+      await expect(call).rejects.toMatchObject({ code: 'INVALID_REQUEST' });
+    }
+    expect(asked).toEqual([]);
+  });
+
+  test.each([
+    ['auth.read', {}],
+    ['rooms.send', { entity: 'r', payload: { message: 'x' } }],
+  ] as const)('rejects when the client is closed, also one that waits (%s)', async (name, params) => {
     answer = () => client.close();
-    await expect(client.call('auth.read')).rejects.toMatchObject({ code: 'CLOSED' });
+    await expect(client.call(name, params as never)).rejects.toMatchObject({ code: 'CLOSED' });
     await expect(client.call('auth.read')).rejects.toMatchObject({ code: 'CLOSED' });
   });
 

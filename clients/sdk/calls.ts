@@ -43,7 +43,7 @@ export function socketCalls(driver: SocketDriver, timeoutMs = defaultCallMs): Ca
   let open = 0;
   let count = 0;
 
-  async function attempt(name: string, params: CallParams, deadline: number): Promise<unknown> {
+  async function attempt(name: string, params: CallParams, limitMs: number, deadline: number): Promise<unknown> {
     await whenConnected(driver, deadline - Date.now());
     count += 1;
     const requestId = `${prefix}-${count}`;
@@ -54,9 +54,8 @@ export function socketCalls(driver: SocketDriver, timeoutMs = defaultCallMs): Ca
       // Rejects when the time is over, and when the connection ends.
       answer = await driver.socket.timeout(left).emitWithAck('request', request);
     } catch (cause) {
-      if (Date.now() < deadline)
-        throw new TrigateError('DISCONNECTED', 'The connection ended before the answer', { requestId, cause });
-      throw new TrigateError('TIMEOUT', `No answer within ${timeoutMs} ms`, { requestId });
+      if (Date.now() >= deadline) throw new TrigateError('TIMEOUT', `No answer within ${limitMs} ms`, { requestId });
+      throw unanswered(driver, { requestId, cause });
     }
     return readAnswer(answer, requestId);
   }
@@ -65,7 +64,7 @@ export function socketCalls(driver: SocketDriver, timeoutMs = defaultCallMs): Ca
     const deadline = Date.now() + limitMs;
     for (;;) {
       try {
-        return await attempt(name, params, deadline);
+        return await attempt(name, params, limitMs, deadline);
       } catch (error) {
         const cut = (error as TrigateError).code === 'DISCONNECTED';
         if (!cut || !repeatable.has(name)) throw error;
@@ -82,6 +81,13 @@ export function socketCalls(driver: SocketDriver, timeoutMs = defaultCallMs): Ca
       open -= 1;
     }
   };
+}
+
+/** Why there will be no answer though there was time: the connection ended, or nothing could be sent over it. */
+function unanswered({ socket, status }: SocketDriver, more: { requestId: string; cause: unknown }): TrigateError {
+  if (socket.connected) return new TrigateError('INVALID_REQUEST', 'The parameters cannot be sent', more);
+  if (status.error?.code === 'CLOSED') return new TrigateError('CLOSED', status.error.message, more);
+  return new TrigateError('DISCONNECTED', 'The connection ended before the answer', more);
 }
 
 /** The result, or what failed: `{error, requestId}`; told by the requestId. */

@@ -22,6 +22,8 @@ describe('the credential of the driver', () => {
     ['a bearer of its own', 'POST', '/db-change', { authorization: 'Bearer x' }],
     ['a key of its own', 'POST', '/db-change', { 'x-api-key': 'x' }],
     ['a page in a browser', 'POST', '/db-change', { origin: 'https://evil.example' }],
+    ['a page that empties its own', 'POST', '/db-change', { origin: 'https://evil.example', authorization: '' }],
+    ['a page with an empty key', 'POST', '/db-change', { 'sec-fetch-site': 'same-origin', 'x-api-key': '' }],
     ['a page without an origin', 'POST', '/db-change', { 'sec-fetch-site': 'cross-site' }],
   ])('does not go with %s', (_what, method, url, headers) => {
     expect(bridgeHeaders(method, url, headers, 'tg_key')).toEqual({});

@@ -20,7 +20,7 @@ export function bridgeHeaders(
 ): Record<string, string> {
   if (method !== 'POST' || !eventPath.test(url ?? '')) return {};
   const { authorization, 'x-api-key': key, origin, 'sec-fetch-site': site } = headers;
-  if (authorization ?? key ?? origin ?? site) return {};
+  if (authorization || key || origin !== undefined || site !== undefined) return {};
   return jwt.test(token) ? { authorization: `Bearer ${token}` } : { 'x-api-key': token };
 }
 
