@@ -1,4 +1,5 @@
 import type { Socket } from 'socket.io';
+import { keep } from './keep.ts';
 
 /** What of a socket outlives its connection, where that is recovered. */
 interface Kept {
@@ -11,8 +12,10 @@ const maxAliases = 2_000;
 
 const read = ({ data }: Socket): [alias: string, name: string][] => Object.entries((data as Kept).aliases ?? {});
 
-function write({ data }: Socket, aliases: [alias: string, name: string][]): void {
-  (data as Kept).aliases = Object.fromEntries(aliases.slice(-maxAliases));
+function write(socket: Socket, aliases: [alias: string, name: string][]): void {
+  const { length } = read(socket);
+  (socket.data as Kept).aliases = Object.fromEntries(aliases.slice(-maxAliases));
+  if (length + aliases.length > 0) keep(socket);
 }
 
 /** The name of the room that is called so too; never where the connection is in another one of that name. */

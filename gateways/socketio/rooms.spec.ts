@@ -17,7 +17,7 @@ beforeEach(() => {
   [made, told] = [{}, []];
   const own = new Set<string>();
   const hears = { join: (room: string) => void own.add(room), leave: (room: string) => void own.delete(room) };
-  socket = { id: 's', data: {}, connected: true, rooms: own, ...hears } as unknown as Socket;
+  socket = { id: 's', data: {}, connected: true, rooms: own, nsp: {}, ...hears } as unknown as Socket;
   const enter = async (_action: string, { entity }: { entity: string }) => {
     const [id, name] = Object.entries(made).find((one) => one.includes(entity)) ?? [null, entity];
     return { room: name, id };

@@ -2,9 +2,10 @@ import { randomUUID } from 'node:crypto';
 import { expect, test } from '@jest/globals';
 import { connect, millis } from 'nats';
 import { socketsPrefix } from '../../gateways/socketio/cluster.adapter.ts';
+import { fanoutNames } from '../../shared/fanout/adapter/names.ts';
 import { next } from '../integration/seeds/cast.ts';
 import { calmly } from '../system/calm.ts';
-import { within } from '../system/clients/wait.ts';
+import { eventually, within } from '../system/clients/wait.ts';
 import { Wanderer } from './recovery.client.ts';
 import { judge, sum } from './recovery.rules.ts';
 import { comeBack, GatewayStage, sleep, until } from './recovery.stage.ts';
@@ -57,6 +58,35 @@ test('sessions of a gateway that is killed go on at the others, with all that wa
   expect(stage.total(({ recoveries }) => recoveries)).toBe(victims.length);
   expect(stage.total(({ lives }) => lives.length)).toBe(stage.clients.length);
 }, 90_000);
+
+interface Kept {
+  data?: { aliases?: Record<string, string> };
+}
+
+test('a client whose gateway is killed is still registered, and in its rooms by the names under which it joined them', async () => {
+  const { user } = stage.cast.people;
+  const client = new Wanderer({ auth: { token: user.token } });
+  stage.clients.push(client);
+  await comeBack(client, [stage.urls[0]]);
+  const { id, name } = await stage.cast.stage.room();
+  await client.ask('register', { userId: user.id });
+  await client.ask('room:join', { room: id });
+  await stage.push(0);
+  await stage.heardLast(0);
+  const nats = await connect({ servers: stage.system.nats.url });
+  const manager = await nats.jetstreamManager();
+  const { stream, ...log } = fanoutNames(socketsPrefix({ natsPrefix: 'trigate' }));
+  const subject = log.of('/').session(client.session.pid as string);
+  const kept = () => manager.streams.getMessage(stream, { last_by_subj: subject });
+  await eventually(kept, (record) => record.json<Kept>().data?.aliases?.[id] === name, 5_000);
+  await nats.close();
+  const lost = new Promise<void>((resolve) => client.onLost(resolve));
+  await stage.gateway('socketio-1').kill('SIGKILL');
+  await lost;
+  await comeBack(client, [stage.urls[1]]);
+  await until(() => client.told.recovered === 1, 5_000);
+  expect(await client.ask('room:leave', { room: id })).toEqual({ success: true, room: name });
+}, 30_000);
 
 test('a gateway that ends says so to its clients, who go on at the others', async () => {
   await stage.gather(30);

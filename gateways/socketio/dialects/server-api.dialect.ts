@@ -2,6 +2,7 @@ import { serverApi } from '../../../shared/contracts/dialects/server-api.ts';
 import { Failure } from '../../../shared/contracts/index.ts';
 import { readEnvelope } from '../../core/envelope.ts';
 import { clientEvent, clientMessage } from '../client.events.ts';
+import { keep } from '../keep.ts';
 import { InvalidPayload } from '../payload.ts';
 import { type Handlers, type Refusing, serveDialect } from '../serve.ts';
 import type { Dialect, DialectContext } from './dialect.ts';
@@ -62,11 +63,12 @@ function faultOf(event: string, failure: Failure): { message: string; code: stri
 
 type Table = Handlers<typeof serverApi>;
 
-const registering = (_context: DialectContext, kept: Kept): Pick<Table, 'register'> => ({
+const registering = ({ session }: DialectContext, kept: Kept): Pick<Table, 'register'> => ({
   register: {
     act({ userId }, { principal }) {
       if (String(userId) !== principal.id) throw new Failure('FORBIDDEN', 'This is not the user of the token');
       kept.registered = true;
+      keep(session.socket);
       return { event: 'register:ack', body: { success: true, userId: principal.id } };
     },
   },

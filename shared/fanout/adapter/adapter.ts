@@ -196,6 +196,11 @@ export class NatsAdapter extends ClusterAdapterWithHeartbeat {
     this.#echoes.disconnectSockets(opts, close);
   }
 
+  /** A socket's `data` has changed, in a way that is to outlive this server even where it is killed. */
+  touch(sid: SocketId): void {
+    this.#recovery?.sessions.touch(sid);
+  }
+
   override persistSession({ sid, rooms }: { sid: SocketId; rooms: Room[] }): void {
     this.#recovery?.closed(sid, rooms);
   }

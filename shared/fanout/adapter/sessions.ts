@@ -22,6 +22,9 @@ interface Entry {
   unsent?: { item: Item; record: SessionRecord };
 }
 
+/** Milliseconds in which what changes of the data of a session makes one record: it has all rooms and data. */
+const gather = 250;
+
 export const encodeRecord = (record: SessionRecord): Uint8Array => Buffer.from(JSON.stringify(record));
 export const decodeRecord = (data: Uint8Array): SessionRecord => JSON.parse(Buffer.from(data).toString());
 
@@ -34,6 +37,8 @@ export class Sessions {
   /** By socket id, the one whose record is oldest first. */
   readonly #entries = new Map<string, Entry>();
   readonly #closed = new Set<string>();
+  /** Their data is not in the log. */
+  #touched = new Set<string>();
 
   constructor(options: SessionsOptions) {
     this.#options = options;
@@ -55,12 +60,20 @@ export class Sessions {
     const entry = this.#entries.get(sid);
     if (!entry || (join.length === 0 && leave.length === 0)) return;
     const { unsent } = entry;
-    // Joins only: a record that names a room as joined and left has no order for the two.
+    // Joins only: a record that names a room as joined and left has no order for the two. What is repeated names rooms
+    // as joined long ago.
     if (unsent && unsent.item === this.#options.publisher.newest && leave.length === 0) {
-      if (unsent.record.t === 'open') unsent.record.rooms.push(...join);
+      if (unsent.record.t === 'open' && !unsent.record.again) unsent.record.rooms.push(...join);
       else if (unsent.record.t === 'rooms' && unsent.record.leave.length === 0) unsent.record.join.push(...join);
       else this.#write(entry, { t: 'rooms', join: [...join], leave: [] });
     } else this.#write(entry, { t: 'rooms', join: [...join], leave: [...leave] });
+  }
+
+  /** Its data has changed: the log has that soon, as its server may be killed before the next refresh. */
+  touch(sid: string): void {
+    if (!this.#entries.has(sid)) return;
+    if (this.#touched.size === 0) setTimeout(() => this.#writeTouched(), gather).unref();
+    this.#touched.add(sid);
   }
 
   /** The connection was lost and may come back. @param floor see Lease */
@@ -90,13 +103,27 @@ export class Sessions {
   /** Writes again what would soon be too old to be in the log. */
   refresh(all = false): void {
     const due = Date.now() - (all ? 0 : this.#options.refresh);
-    for (const [sid, entry] of this.#entries) {
+    for (const entry of this.#entries.values()) {
       if (entry.writtenAt > due) return;
-      this.#entries.delete(sid);
-      this.#entries.set(sid, entry);
-      entry.writtenAt = Math.max(Date.now(), due + 1);
-      this.#write(entry, this.#full(entry, true));
+      this.#repeat(entry, Math.max(Date.now(), due + 1));
     }
+  }
+
+  #writeTouched(): void {
+    const touched = this.#touched;
+    this.#touched = new Set();
+    for (const sid of touched) {
+      const entry = this.#entries.get(sid);
+      if (entry) this.#repeat(entry, Date.now());
+    }
+  }
+
+  #repeat(entry: Entry, writtenAt: number): void {
+    const { id } = entry.socket;
+    this.#entries.delete(id);
+    this.#entries.set(id, entry);
+    entry.writtenAt = writtenAt;
+    this.#write(entry, this.#full(entry, true));
   }
 
   #full({ socket }: Entry, again: boolean): SessionRecord {
