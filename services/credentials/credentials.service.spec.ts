@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import { beforeEach, describe, expect, test } from '@jest/globals';
-import type { Bus } from '../../shared/fanout/bus.ts';
+import type { Bus, ServiceEvent } from '../../shared/fanout/bus.ts';
 import { memoryBus } from '../../shared/fanout/memory.bus.ts';
 import { createBroker } from '../../shared/runtime/broker.ts';
 import { loadConfig } from '../../shared/runtime/config.ts';
@@ -9,12 +9,15 @@ import type { Principal } from '../../shared/runtime/principal.ts';
 import { processRegistry } from '../../shared/runtime/registry.ts';
 import { keyringOf } from '../../shared/runtime/start.ts';
 import { vault } from '../../shared/runtime/vault.ts';
+import { change } from '../../shared/store/change.ts';
 import type { Collection, Collections, Stored } from '../../shared/store/collection.ts';
 import { openMemory } from '../../shared/store/file.collections.ts';
 import { cleanUp } from '../../test/servers/clean-up.ts';
 import { type Google, startGoogle } from '../../test/servers/google/google.ts';
+import { eventually } from '../../test/system/clients/wait.ts';
 import { startServices } from '../start.ts';
 import { type Credentials, credentialsStore } from './credentials.store.ts';
+import { sealedParts } from './keys.ts';
 
 const principal: Principal = { kind: 'key', id: 'k', username: 'k', email: null, roles: ['admin', 'user'] };
 
@@ -103,5 +106,59 @@ describe('a list in which something is no device as it should be', () => {
     const id = await authorised();
     google.device(broken).name += ' %';
     expect(await sync(id)).toMatchObject({ devices: 1, vanished: 0 });
+  });
+});
+
+describe('the grant of credentials that are entered again', () => {
+  let heard: ServiceEvent[];
+  let id: string;
+  beforeEach(async () => {
+    id = await authorised();
+    heard = [];
+    await bus.follow({}, async ({ body }) => void heard.push(body));
+  });
+
+  const enter = (payload: object) => ask('credentials.update', { entity: id, payload });
+  /** The first event, once it is heard. */
+  const first = async (): Promise<ServiceEvent> => {
+    const all = await eventually(
+      async () => heard,
+      (events) => events.length > 0,
+      5_000,
+    );
+    return all[0] as ServiceEvent;
+  };
+  /** Events of credentials are told in order: nothing was told before what follows. */
+  async function expectKept(): Promise<void> {
+    google.oauth.expireAccessTokens();
+    expect(await sync(id)).toMatchObject({ devices: 0 });
+    expect((await first()).event).toBe('reauthenticated');
+  }
+
+  test('stays where the OAuth client is the same, with another secret or not', async () => {
+    expect(await enter(google.credentials())).toMatchObject({ tokens: 'stored' });
+    google.client.oauth_client_secret = 's3cret-new';
+    expect(await enter(google.credentials())).toMatchObject({ tokens: 'stored' });
+    await expectKept();
+  });
+
+  test.each([
+    ['OAuth client', { oauth_client_id: 'another' }],
+    ['project', { dac_project_id: 'another' }],
+  ])('is dropped where it is another %s, and that is told', async (_what, payload) => {
+    expect(await enter(payload)).toMatchObject({ tokens: null });
+    expect(await first()).toMatchObject({
+      event: 'unauthenticated',
+      entity: id,
+      details: { description: 'Home', error: expect.stringContaining('another OAuth client or project') },
+    });
+  });
+
+  test('is dropped where no configured key opens it', async () => {
+    const foreign = sealedParts(vault([{ id: 'lost', key: randomBytes(32) }]));
+    const sealedTokens = foreign.sealTokens(id, { accessToken: 'a', refreshToken: 'r', scope: 's' });
+    await change(credentials, id, () => ({ sealedTokens }));
+    expect(await enter(google.credentials())).toMatchObject({ tokens: null });
+    expect(await first()).toMatchObject({ event: 'unauthenticated', entity: id });
   });
 });

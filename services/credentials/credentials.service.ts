@@ -50,6 +50,13 @@ export const startCredentials: StartService = async (deps) => {
     });
   }
 
+  /** Tokens belong to the OAuth client and the project they were given for. */
+  function keepsGrant(current: Credentials, payload: Changes): boolean {
+    const { dac_project_id: project, oauth_client_id: clientId } = payload;
+    if (project !== undefined && !parts.isProject(current, project)) return false;
+    return clientId === undefined || (checksumOf(clientId) === current.checksum && parts.tokensOpen(current));
+  }
+
   const handlers: Parameters<typeof implement<typeof credentialsContract>>[1] = {
     credentials: {
       async list({ payload }) {
@@ -79,12 +86,15 @@ export const startCredentials: StartService = async (deps) => {
       async update({ entity, payload }) {
         if (payload.origin !== undefined) return { url: await authorization.url(entity, payload.origin) };
         const patch = patchOf(entity, payload);
-        const { dac_project_id: project, oauth_client_id: clientId } = payload;
+        let dropped = false;
         const changed = await change(credentials, entity, (current) => {
-          // Tokens belong to the OAuth client and the project they were given for.
-          const foreign = clientId !== undefined || (project !== undefined && !parts.isProject(current, project));
-          return { ...patch, ...(foreign && noTokens) };
+          dropped = current.sealedTokens !== null && !keepsGrant(current, payload);
+          return { ...patch, ...(dropped && noTokens) };
         });
+        if (dropped) {
+          const error = 'The grant was for another OAuth client or project, or cannot be opened';
+          await deps.emit('credentials', 'unauthenticated', entity, { description: changed.description, error });
+        }
         return render(changed);
       },
       async delete({ entity, call }) {

@@ -2,6 +2,16 @@ import { type Vault, VaultError } from '../../shared/runtime/vault.ts';
 import { type Credentials, type SealedKey, sealContext } from './credentials.store.ts';
 import type { OAuthClientKeys, Tokens } from './google/oauth.ts';
 
+/** Undefined where it does not open: what is entered anew must be able to take its place. */
+function ifOpen<T>(read: () => T): T | undefined {
+  try {
+    return read();
+  } catch (error) {
+    if (error instanceof VaultError) return undefined;
+    throw error;
+  }
+}
+
 /** What is sealed in stored credentials. Each throws VaultError where a text does not open. */
 export function sealedParts(vault: Vault) {
   const open = ({ id }: Credentials, key: SealedKey, sealed: string) => vault.open(sealed, sealContext(id, key));
@@ -13,14 +23,11 @@ export function sealedParts(vault: Vault) {
     }),
     project: (record: Credentials): string | null =>
       record.sealedProjectId === null ? null : open(record, 'sealedProjectId', record.sealedProjectId),
-    /** False also where the stored one does not open: what is entered anew must be able to take its place. */
     isProject(record: Credentials, project: string | null): boolean {
-      try {
-        return this.project(record) === project;
-      } catch (error) {
-        if (error instanceof VaultError) return false;
-        throw error;
-      }
+      return ifOpen(() => this.project(record)) === project;
+    },
+    tokensOpen(record: Credentials): boolean {
+      return ifOpen(() => this.tokens(record)) !== undefined;
     },
     tokens: (record: Credentials): Tokens | null =>
       record.sealedTokens === null ? null : JSON.parse(open(record, 'sealedTokens', record.sealedTokens)),
