@@ -162,3 +162,20 @@ describe('the grant of credentials that are entered again', () => {
     expect(await first()).toMatchObject({ event: 'unauthenticated', entity: id });
   });
 });
+
+test('devices that changed while they were being listed are listed again within seconds', async () => {
+  const id = await authorised();
+  const before = google.sdm.lists;
+  google.sdm.whileListing = async () => {
+    google.sdm.whileListing = () => undefined;
+    // As where Google tells of a change.
+    await change(credentials, id, () => ({ syncAt: new Date().toISOString() }));
+  };
+  await sync(id);
+  const lists = await eventually(
+    async () => google.sdm.lists - before,
+    (count) => count === 2,
+    6_000,
+  );
+  expect(lists).toBe(2);
+});

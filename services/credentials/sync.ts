@@ -62,11 +62,14 @@ export function deviceSync({ credentials, grants, sdm, bus, call, log }: SyncDep
     throw new Failure('NOT_FOUND');
   }
 
-  /** When the next list is due. Lost where the record was changed or deleted meanwhile: then it is due again. */
-  async function schedule(id: string, failed: boolean): Promise<void> {
+  /**
+   * When the next list is due. Lost where the record was changed or deleted meanwhile: then it is due again.
+   * @param dueAt when it was due before this one: after a success, what was asked for since stays
+   */
+  async function schedule(id: string, dueAt: Credentials['syncAt'], failed: boolean): Promise<void> {
     for (let attempt = 0; attempt < 3; attempt += 1) {
       const record = await credentials.get(id);
-      if (!record?.sealedTokens) return;
+      if (!record?.sealedTokens || (!failed && record.syncAt !== dueAt)) return;
       const failures = failed ? (record.syncFailures ?? 0) + 1 : 0;
       const chance = Math.random();
       const syncAt = failed ? retryAt(Date.now(), failures + 1, chance) : nextSync(Date.now(), chance);
@@ -93,18 +96,19 @@ export function deviceSync({ credentials, grants, sdm, bus, call, log }: SyncDep
     },
     /** @throws Failure NOT_FOUND; CONFLICT where nobody authorised; UNAVAILABLE where Google does not answer */
     async run(id: string): Promise<SyncResult> {
+      const dueAt = (await credentials.get(id))?.syncAt;
       const list = await listed(id);
       if (!list.ok) {
-        await schedule(id, true);
+        await schedule(id, dueAt, true);
         throw failureOf(list);
       }
       if (list.malformed > 0) log.warn({ credentials: id, entries: list.malformed }, 'Google listed what is no device');
       const handed = handOver(id, list).catch(async (error: unknown) => {
-        await schedule(id, true);
+        await schedule(id, dueAt, true);
         throw error;
       });
       const result = await handed.finally(() => disownOfDeleted(id));
-      await schedule(id, false);
+      await schedule(id, dueAt, false);
       log.info({ credentials: id, ...result }, 'devices were listed');
       return result;
     },
