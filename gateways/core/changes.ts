@@ -2,7 +2,7 @@ import { LRUCache } from 'lru-cache';
 
 const maxRemembered = 50_000;
 
-/** Which users or keys changed lately, so that what was asked before a change is not believed after it. */
+/** Which users, keys or rooms changed lately, so that what was asked before a change is not believed after it. */
 export class Changes {
   readonly #at = new LRUCache<string, number>({ max: maxRemembered });
   #count = 0;

@@ -1,5 +1,6 @@
 import type { Server, Socket } from 'socket.io';
 import type { Fanout } from '../../shared/fanout/fanout.ts';
+import type { Changes } from '../core/changes.ts';
 import type { LimitHit } from './bounds.ts';
 import { type Departures, recoverable } from './departures.ts';
 import type { SocketioDeps } from './deps.ts';
@@ -25,6 +26,7 @@ interface ConnectionDeps extends SocketioDeps {
   /** Told of connections that were recovered, here or on another gateway. */
   returned(socketId: string): void;
   renames: Renames;
+  roomChanges: Changes;
   presence: SocketPresence;
   counts: ReturnType<typeof socketMetrics>;
   dialects: readonly Dialect[];
@@ -59,8 +61,9 @@ export const connection = (deps: ConnectionDeps) => (socket: Socket) => {
   if (socket.recovered) welcomeBack(deps, socket);
   counts.connected(socket.conn.transport.name);
   presence.joined(socket, session.principal);
+  const rooms = new SessionRooms(socket, deps);
   socket.on('disconnecting', (reason) => {
-    departures.left(socket.id, user, roomNames(socket.rooms), recoverable.has(reason));
+    if (departures.left(socket.id, user, roomNames(socket.rooms), recoverable.has(reason))) rooms.end();
   });
   socket.on('disconnect', () => {
     session.close();
@@ -69,7 +72,6 @@ export const connection = (deps: ConnectionDeps) => (socket: Socket) => {
   });
   greet(socket, user.id, config.authStrategy === 'none' ? 'development' : 'production');
   const { dispatcher, fanout, bus, log } = deps;
-  const rooms = new SessionRooms(socket, deps);
   const packet = (direction: 'in' | 'out') => deps.metrics.packet('socketio', direction);
   for (const dialect of deps.dialects) dialect({ session, rooms, dispatcher, fanout, bus, log, packet });
 };

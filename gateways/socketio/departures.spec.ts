@@ -22,13 +22,13 @@ afterEach(() => void jest.useRealTimers());
 
 describe('a connection that ended', () => {
   test('is told of at once where it cannot come back', () => {
-    new Departures(fanout, 120_000).left('s', user, ['a', 'b'], false);
-    new Departures(fanout, 0).left('s', user, ['c'], true);
+    expect(new Departures(fanout, 120_000).left('s', user, ['a', 'b'], false)).toBe(true);
+    expect(new Departures(fanout, 0).left('s', user, ['c'], true)).toBe(true);
     expect(told).toEqual(['user_left a', 'user_left b', 'user_left c']);
   });
 
   test('is told of after a while where it may come back', () => {
-    new Departures(fanout, 120_000).left('s', user, ['a'], true);
+    expect(new Departures(fanout, 120_000).left('s', user, ['a'], true)).toBe(false);
     jest.advanceTimersByTime(4_999);
     expect(told).toEqual([]);
     jest.advanceTimersByTime(1);

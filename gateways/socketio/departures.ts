@@ -40,13 +40,12 @@ export class Departures {
     this.#recoveryMs = recoveryMs;
   }
 
-  left(socketId: string, user: User, rooms: string[], recoverable: boolean): void {
-    if (rooms.length === 0) return;
-    if (this.#recoveryMs === 0 || !recoverable || this.#pending.size >= maxPending) {
-      this.#tell('user_left', { user, rooms });
-      return;
-    }
-    this.#wait(socketId, { user, rooms }, graceMs);
+  /** @returns whether its rooms were told at once */
+  left(socketId: string, user: User, rooms: string[], recoverable: boolean): boolean {
+    const waits = recoverable && this.#recoveryMs > 0 && this.#pending.size < maxPending;
+    if (!waits) this.#tell('user_left', { user, rooms });
+    else if (rooms.length > 0) this.#wait(socketId, { user, rooms }, graceMs);
+    return !waits;
   }
 
   /**

@@ -5,6 +5,7 @@ import type { EventEnvelope } from '../../shared/fanout/bus.ts';
 import { type Fanout, socketRoom } from '../../shared/fanout/fanout.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 import type { Principal } from '../../shared/runtime/principal.ts';
+import type { Changes } from '../core/changes.ts';
 import { askAll } from './reached.ts';
 import { passage, roomNames, userOf } from './rooms.ts';
 import type { Session } from './session.ts';
@@ -34,9 +35,21 @@ export async function guardRoom({ body }: EventEnvelope, deps: GuardDeps): Promi
   });
 }
 
+/** A room whose event is heard: what was asked about it before is not believed. */
+export function noteRoom({ body }: EventEnvelope, changes: Changes): void {
+  if (body.domain !== 'rooms') return;
+  const { name, previousName } = body.details as { name?: string; previousName?: string };
+  for (const each of [name, previousName]) if (each !== undefined) changes.note(each);
+}
+
 /** Whoever lost a role leaves the rooms that it may no longer hear. */
-export const guardSocket = (socket: Socket, deps: GuardDeps): Promise<void> =>
-  askAll(roomNames(socket.rooms), (name) => turnOut(socket, name, deps));
+export async function guardSession(session: Pick<Session, 'socket' | 'inTurn'>, deps: GuardDeps): Promise<void> {
+  const { socket } = session;
+  const guard = () => askAll(roomNames(socket.rooms), (name) => turnOut(socket, name, deps));
+  await guard();
+  // It may have been joining one, as who it was.
+  await session.inTurn(guard);
+}
 
 async function turnOut(socket: Socket, name: string, deps: GuardDeps): Promise<void> {
   const principal = deps.sessions.get(socket.id)?.principal;

@@ -1,10 +1,16 @@
+import { randomUUID } from 'node:crypto';
 import { beforeEach, describe, expect, test } from '@jest/globals';
 import type { Server, Socket } from 'socket.io';
-import type { Call } from '../../shared/contracts/index.ts';
+import { type Call, Failure } from '../../shared/contracts/index.ts';
 import type { EventEnvelope } from '../../shared/fanout/bus.ts';
+import { silentLog } from '../../shared/runtime/log.ts';
 import type { Principal } from '../../shared/runtime/principal.ts';
+import { Changes } from '../core/changes.ts';
+import type { Authenticator } from '../core/dispatch.types.ts';
 import { Renames } from './renames.ts';
+import { guardSession, noteRoom } from './room.guard.ts';
 import { renameRoom, SessionRooms } from './rooms.ts';
+import { Session } from './session.ts';
 
 const ann: Principal = { kind: 'user', id: 'ann', username: 'ann', email: null, roles: ['user'] };
 /** Names of the rooms that somebody made, by their ids. */
@@ -12,23 +18,38 @@ let made: Record<string, string>;
 let told: string[];
 let socket: Socket;
 let rooms: SessionRooms;
+let changes: Changes;
+/** What a connection asks the services; what they answer when they are slow. */
+let enter: (action: string, ask: { entity: string }) => Promise<{ room: string; id: string | null }>;
 
 beforeEach(() => {
-  [made, told] = [{}, []];
+  [made, told, changes] = [{}, [], new Changes()];
   const own = new Set<string>();
-  const hears = { join: (room: string) => void own.add(room), leave: (room: string) => void own.delete(room) };
+  const hears = {
+    join: (room: string) => void own.add(room),
+    leave: (room: string) => void own.delete(room),
+    emit: () => {},
+  };
   socket = { id: 's', data: {}, connected: true, rooms: own, nsp: {}, ...hears } as unknown as Socket;
-  const enter = async (_action: string, { entity }: { entity: string }) => {
+  enter = async (_action, { entity }) => {
     const [id, name] = Object.entries(made).find((one) => one.includes(entity)) ?? [null, entity];
     return { room: name, id };
   };
   rooms = new SessionRooms(socket, {
     fanout: { emit: ([audience], event) => void told.push(`${event} ${audience?.kind === 'room' && audience.name}`) },
-    callAs: () => enter as unknown as Call,
+    callAs: () => ((...ask: Parameters<typeof enter>) => enter(...ask)) as unknown as Call,
     limitHit: () => {},
+    roomChanges: changes,
   });
 });
 
+const at = new Date().toISOString();
+/** A service event. */
+const updated = (details: object): EventEnvelope => ({
+  id: randomUUID(),
+  hearers: { kind: 'users' },
+  body: { domain: 'rooms', event: 'updated', entity: 'r', details: { ...details }, at },
+});
 const inRooms = () => [...socket.rooms].map((room) => room.replace('room:', ''));
 const leave = async (room: string) => {
   const { left, heard } = await rooms.leave(room, ann);
@@ -52,6 +73,76 @@ async function rename(from: string, to: string): Promise<void> {
   // In both for a moment.
   await Promise.resolve();
 }
+
+describe('while a room is joined', () => {
+  const forbidden = new Failure('FORBIDDEN');
+
+  test('and it is made private, it is asked again whether it may be heard', async () => {
+    const answers = [Promise.withResolvers<Awaited<ReturnType<typeof enter>>>()];
+    enter = async () => answers.shift()?.promise ?? Promise.reject(forbidden);
+    const [{ resolve }] = answers as [(typeof answers)[0]];
+    const joining = rooms.join('i', ann);
+    noteRoom(updated({ name: 'a', private: true }), changes);
+    resolve({ room: 'a', id: 'i' });
+    await expect(joining).rejects.toBe(forbidden);
+    expect([inRooms(), told]).toEqual([[], []]);
+  });
+
+  test('and it gets another name, the new one is joined', async () => {
+    made = { i: 'a' };
+    const joining = rooms.join('i', ann);
+    noteRoom(updated({ name: 'b', previousName: 'a' }), changes);
+    made = { i: 'b' };
+    expect(await joining).toMatchObject({ room: 'b' });
+    expect(inRooms()).toEqual(['b']);
+  });
+
+  test('and changes again and again, it is not joined', async () => {
+    let asked = 0;
+    enter = async (_action, { entity }) => {
+      asked += 1;
+      noteRoom(updated({ name: entity, private: false }), changes);
+      return { room: entity, id: 'i' };
+    };
+    await expect(rooms.join('a', ann)).rejects.toMatchObject({ type: 'UNAVAILABLE' });
+    expect([inRooms(), asked < 10]).toEqual([[], true]);
+  });
+
+  test('and its user loses the role that it was let in for, it is left', async () => {
+    const admin: Principal = { ...ann, roles: ['admin', 'user'] };
+    const callAs = ({ roles }: Principal) =>
+      (async () => {
+        if (!roles.includes('admin')) throw forbidden;
+        return { room: 'a', id: 'i' };
+      }) as unknown as Call;
+    const session = new Session(socket, { principal: admin, token: undefined }, {} as Authenticator, 0);
+    const deps = { fanout: { emit: () => {} }, callAs, limitHit: () => {}, roomChanges: changes };
+    const joining = session.inTurn(() => new SessionRooms(socket, deps).join('a', admin));
+    session.principal = ann;
+    const sessions = new Map([[socket.id, session]]);
+    await guardSession(session, { ...deps, io: {} as Server, sessions, log: silentLog });
+    expect(await joining).toMatchObject({ room: 'a' });
+    expect(inRooms()).toEqual([]);
+  });
+
+  test('and the connection ends, the room is told that it joined only where it is told later that it left', async () => {
+    for (const ended of [false, true]) {
+      const [begun, effective] = [Promise.withResolvers<void>(), Promise.withResolvers<void>()];
+      socket.join = () => {
+        begun.resolve();
+        return effective.promise;
+      };
+      socket.connected = true;
+      const joining = rooms.join(`a-${ended}`, ann);
+      await begun.promise;
+      socket.connected = false;
+      if (ended) rooms.end();
+      effective.resolve();
+      await joining;
+    }
+    expect(told).toEqual(['user_joined a-false']);
+  });
+});
 
 describe('while a room gets another name', () => {
   beforeEach(async () => {
@@ -140,7 +231,6 @@ describe('a room is left', () => {
 });
 
 describe('who comes back after rooms got other names', () => {
-  const at = new Date().toISOString();
   let renames: Renames;
 
   beforeEach(() => {
@@ -148,11 +238,9 @@ describe('who comes back after rooms got other names', () => {
     renames = new Renames({ of: () => ({ sockets: new Map(), adapter }) } as unknown as Server);
   });
   /** Each is `from to`. */
-  async function back(room: string, ...changes: string[]): Promise<string[]> {
-    for (const [n, change] of changes.entries()) {
-      const [previousName, name] = change.split(' ');
-      const body = { domain: 'rooms', event: 'updated', entity: 'r', details: { name, previousName }, at };
-      renames.heard({ id: `e-${n}`, hearers: { kind: 'users' }, body } as EventEnvelope);
+  async function back(room: string, ...names: string[]): Promise<string[]> {
+    for (const [previousName, name] of names.map((pair) => pair.split(' '))) {
+      renames.heard(updated({ name, previousName }));
     }
     await socket.join(`room:${room}`);
     renames.returned(socket);

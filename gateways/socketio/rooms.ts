@@ -2,6 +2,7 @@ import type { Socket } from 'socket.io';
 import { type Call, Failure } from '../../shared/contracts/index.ts';
 import { type Fanout, socketRoom } from '../../shared/fanout/fanout.ts';
 import type { Principal } from '../../shared/runtime/principal.ts';
+import type { Changes } from '../core/changes.ts';
 import { addRoom, aliased, dropRoom, renamed } from './aliases.ts';
 import type { LimitHit } from './bounds.ts';
 
@@ -32,7 +33,12 @@ export interface RoomsDeps {
   fanout: Pick<Fanout, 'emit'>;
   callAs(principal: Principal): Call;
   limitHit: LimitHit;
+  /** Rooms of which an event was heard, by their names. */
+  roomChanges: Changes;
 }
+
+/** Times that is asked whether a room may be heard which changes while the answer is on its way. */
+const maxQuestions = 4;
 
 /** A room that a connection is in has another name now. It is neither left nor joined, and known by its old names too. */
 export function renameRoom(socket: Socket, from: string, to: string): void {
@@ -49,6 +55,7 @@ export function renameRoom(socket: Socket, from: string, to: string): void {
 export class SessionRooms {
   readonly #socket: Socket;
   readonly #deps: RoomsDeps;
+  #ended = false;
 
   constructor(socket: Socket, deps: RoomsDeps) {
     this.#socket = socket;
@@ -57,11 +64,20 @@ export class SessionRooms {
 
   /**
    * `room` is a name or the id of a room; the passage has its name. Who is in it already is not announced again.
-   * @throws Failure LIMIT_EXCEEDED, FORBIDDEN
+   * @throws Failure LIMIT_EXCEEDED, FORBIDDEN; UNAVAILABLE where the room changes all the time
    */
   async join(room: string, principal: Principal): Promise<Passage> {
-    const { room: name, id } = await this.#deps.callAs(principal)('rooms.enter', { entity: room });
-    const joined = passage(userOf(principal), name);
+    const { callAs, roomChanges } = this.#deps;
+    for (let questions = 0; questions < maxQuestions; questions += 1) {
+      const mark = roomChanges.mark();
+      const { room: name, id } = await callAs(principal)('rooms.enter', { entity: room });
+      // It begins to hear in the turn in which this is known: whatever changes after it finds it in the room.
+      if (!roomChanges.since(mark, name)) return this.#hear({ name, id }, passage(userOf(principal), name));
+    }
+    throw new Failure('UNAVAILABLE', 'The room is being changed', { retryAfter: 1 });
+  }
+
+  async #hear({ name, id }: { name: string; id: string | null }, joined: Passage): Promise<Passage> {
     const socket = this.#socket;
     if (this.#isIn(name)) {
       addRoom(socket, name, id);
@@ -76,6 +92,8 @@ export class SessionRooms {
     dropRoom(socket, name);
     addRoom(socket, name, id);
     await socket.join(keyOf(name));
+    // Whoever has gone in the meantime was said to have left.
+    if (this.#ended) return joined;
     this.#deps.fanout.emit([{ kind: 'room', name }], 'user_joined', [joined]);
     return joined;
   }
@@ -92,6 +110,11 @@ export class SessionRooms {
     for (const each of [...dropRoom(socket, name), name]) await socket.leave(keyOf(each));
     this.#deps.fanout.emit([{ kind: 'room', name }], 'user_left', [left]);
     return { left, heard: true };
+  }
+
+  /** The rooms were told that it has left them: none is told after that that it joined. */
+  end(): void {
+    this.#ended = true;
   }
 
   /** Not where it still hears a room by the name that this had: see renameRoom. */

@@ -4,6 +4,7 @@ import { NatsAdapter } from '../../shared/fanout/adapter/index.ts';
 import { type Fanout, socketRoom } from '../../shared/fanout/fanout.ts';
 import { type SocketsAnswer, type SocketsAsk, socketsTopics } from '../../shared/fanout/sockets.notices.ts';
 import type { Principal } from '../../shared/runtime/principal.ts';
+import { Changes } from '../core/changes.ts';
 import { keepTrying } from '../core/keep.trying.ts';
 import { perMinuteOfAll } from '../core/limits.ts';
 import { corsOptions, isAllowedOrigin } from '../core/origins.ts';
@@ -29,7 +30,7 @@ import { socketPresence } from './presence.ts';
 import { recoveryAdapter, recoveryMs } from './recovery.adapter.ts';
 import { Renames } from './renames.ts';
 import { ReturnGuard } from './return.guard.ts';
-import { guardRoom, guardSocket } from './room.guard.ts';
+import { guardRoom, guardSession, noteRoom } from './room.guard.ts';
 import type { Session } from './session.ts';
 import { reconnectStatus } from './system.events.ts';
 
@@ -81,7 +82,8 @@ export async function startSocketioGateway(deps: SocketioDeps): Promise<Socketio
   io.use(handshake({ authenticator, countConnection, perUser, mayReturn, refused: metrics.refused }));
   const sessions = new Map<string, Session>();
   const renames = new Renames(io);
-  const parts = { ...deps, io, fanout, departures, returned, renames, sessions, limitHit };
+  const roomChanges = new Changes();
+  const parts = { ...deps, io, fanout, departures, returned, renames, roomChanges, sessions, limitHit };
   io.on('connection', connection({ ...parts, presence, counts: metrics, dialects }));
   io.on(returnedEvent as never, returned);
   authenticator.onRevoked((userId, which) => {
@@ -95,7 +97,7 @@ export async function startSocketioGateway(deps: SocketioDeps): Promise<Socketio
     for (const id of ids) {
       const follow = async () => {
         const session = await sessions.get(id)?.refresh();
-        if (session && sessions.has(id) && takeAudiences(session)) await guardSocket(session.socket, parts);
+        if (session && sessions.has(id) && takeAudiences(session)) await guardSession(session, parts);
       };
       void keepTrying(follow, userId, log);
     }
@@ -112,6 +114,7 @@ export async function startSocketioGateway(deps: SocketioDeps): Promise<Socketio
   const events = await bus.follow({}, async (envelope) => {
     if (envelope.hearers.kind === 'services') return;
     broadcastEvent(io, envelope);
+    noteRoom(envelope, roomChanges);
     renames.heard(envelope);
     guard.heard(envelope);
     presence.heard(envelope);
