@@ -1,9 +1,10 @@
-import type { Config } from '../../shared/runtime/config.ts';
+import { type Config, ConfigError } from '../../shared/runtime/config.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 import {
   type Fleet,
   type HookContext,
   type LocalMedia,
+  localUrl,
   mediaFleet,
   mediamtxVersion,
   nodeHook,
@@ -29,10 +30,10 @@ export interface StartedFleet {
   stop(): Promise<void>;
 }
 
-/** The media servers of the configuration, or the one on the PATH; not watched yet. */
+/** The media servers of the configuration, or the one on the PATH; not watched yet. @throws ConfigError */
 export async function startFleet({ config, log, secret, installation, wanted }: FleetStart): Promise<StartedFleet> {
-  const callback = config.mediamtxCallbackUrl ?? `http://127.0.0.1:${config.httpPort}`;
   const runsOurs = config.role === 'all' && !config.mediamtxApiUrl && (await mediamtxVersion()) !== null;
+  const callback = callbackOf(config, runsOurs || config.mediamtxApiUrl !== undefined);
   const hook = config.mediamtxHook ?? (runsOurs ? 'node' : 'wget');
   const program = hook === 'node' ? nodeHook() : hook;
   const context: Omit<HookContext, 'server'> = { callback, installation, secret, program };
@@ -47,6 +48,14 @@ export async function startFleet({ config, log, secret, installation, wanted }: 
       await local?.stop();
     },
   };
+}
+
+function callbackOf({ mediamtxCallbackUrl, host, httpPort }: Config, isUsed: boolean): string {
+  if (mediamtxCallbackUrl) return mediamtxCallbackUrl;
+  if (isUsed && httpPort === 0) {
+    throw new ConfigError('HTTP_PORT:', '0 is a port media servers do not know', 'one, or MEDIAMTX_CALLBACK_URL');
+  }
+  return localUrl(host, httpPort);
 }
 
 function places(config: Config, local: LocalMedia | null): ServerPlace[] {

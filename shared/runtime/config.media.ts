@@ -20,7 +20,7 @@ export const mediaVariables = {
   MEDIAMTX_CALLBACK_URL: {
     key: 'mediamtxCallbackUrl',
     type: url('http', 'https'),
-    shown: '`http://127.0.0.1:HTTP_PORT`',
+    shown: '`http://HOST:HTTP_PORT`, 127.0.0.1 for every address',
     meaning: 'Base at which media servers reach the HTTP gateway, to ask who may watch and to report what happens',
   },
   MEDIAMTX_HOOK: {

@@ -18,13 +18,14 @@ export function startOneProcess(env: Record<string, string> = {}): Promise<Syste
       MQTT_PORT: String(mqttPort),
       ...env,
     };
-    const url = `http://127.0.0.1:${port}`;
+    const host = all.HOST ?? '127.0.0.1';
+    const url = `http://${host}:${port}`;
     const product = { name: 'all', args: ['main.ts'], env: all, operatorUrl: url };
     const process = cleanup.add(await startProduct(product), (one) => one.stop());
     return {
       httpUrls: [url],
       socketioUrls: [url],
-      mqttUrls: [all.MQTT_URL ?? `mqtt://127.0.0.1:${mqttPort}`],
+      mqttUrls: [all.MQTT_URL ?? `mqtt://${host}:${mqttPort}`],
       adminPassword,
       apiKey,
       processes: { all: process },

@@ -9,6 +9,8 @@ import { type Timing, timing, WatchedServer } from './server.ts';
 export interface ServerPlace {
   /** URL of its control API, without `/v3`. */
   apiUrl: string;
+  /** Under which we reach what is not its API; the API's host where it is not given. */
+  address?: string;
   /** Under which viewers reach it; the API's host where it is not given. */
   host?: string;
   /** Instead of the one derived from the URL, where that may change. */
@@ -28,11 +30,13 @@ export interface FleetOptions {
 /** Watches media servers and keeps their paths. Processes that share an installation may each have one. */
 export function mediaFleet(options: FleetOptions): Fleet {
   const emitter = new EventEmitter().setMaxListeners(100);
-  const servers = options.servers.map(({ apiUrl, host, id = serverId(apiUrl) }) => {
+  const servers = options.servers.map(({ apiUrl, address, host, id = serverId(apiUrl) }) => {
+    const { hostname } = new URL(apiUrl);
     const log = options.log.child({ server: id });
     const server: WatchedServer = new WatchedServer({
       apiUrl,
-      host: host ?? new URL(apiUrl).hostname,
+      address: address ?? hostname.replace(/^\[|\]$/g, ''),
+      host: host ?? hostname,
       context: { ...options.context, server: id },
       wanted: () => options.wanted(id),
       emit: (event) => emitter.emit(event, server),

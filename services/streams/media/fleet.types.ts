@@ -24,7 +24,7 @@ export interface Protocols {
 export interface MediaServer {
   /** Derived from the API's URL, so it is the same in every process and after each start. */
   readonly id: string;
-  /** Host name or address under which we reach it: that of its API. */
+  /** Host name or address under which we reach it, its API aside. */
   readonly address: string;
   /** Host name or address under which viewers reach it. */
   readonly host: string;

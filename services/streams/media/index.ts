@@ -10,6 +10,7 @@ export {
   readAuthAddress,
   readHook,
 } from './hooks.rules.ts';
+export { localUrl } from './local.rules.ts';
 export { type LocalMedia, mediamtxVersion, nodeHook, runMediamtx } from './local.ts';
 export { type MediaApi, type Session, type SessionKind, sessionKinds } from './media.api.ts';
 export { isMediaError, MediaError, type MediaErrorKind, PathTaken, takenProblem } from './media.error.ts';

@@ -1,6 +1,7 @@
 import type { NetworkInterfaceInfo } from 'node:os';
 import { wantedGlobals } from './globals.rules.ts';
 import type { HookContext } from './hooks.rules.ts';
+import { inUrl } from './urls.rules.ts';
 
 /** Ports of a media server of ours; none is 0. RTCP has the one after RTP. */
 export interface LocalPorts {
@@ -45,10 +46,7 @@ export function localConfig(host: string, ports: LocalPorts, context: HookContex
   });
 }
 
-const listenHost = (host: string): string => {
-  if (isEverywhere(host)) return '';
-  return host.includes(':') ? `[${host}]` : host;
-};
+const listenHost = (host: string): string => (isEverywhere(host) ? '' : inUrl(host));
 const isEverywhere = (host: string): boolean => host === '0.0.0.0' || host === '::';
 const isLoopback = (host: string): boolean => /^(127\.[\d.]+|::1|localhost)$/.test(host);
 
@@ -58,6 +56,10 @@ export function localHost(host: string, interfaces: NodeJS.Dict<NetworkInterface
   const addresses = Object.values(interfaces).flatMap((list) => list ?? []);
   return addresses.find(({ family, internal }) => family === 'IPv4' && !internal)?.address ?? '127.0.0.1';
 }
+
+/** Where this machine itself reaches what listens there: loopback, unless that is one address only. */
+export const localAddress = (host: string): string => (isEverywhere(host) ? '127.0.0.1' : host);
+export const localUrl = (host: string, port: number): string => `http://${inUrl(localAddress(host))}:${port}`;
 
 /** How loud a line of MediaMTX is for us: `2026/01/31 10:00:00 ERR [RTSP] …` */
 export const lineLevel = (line: string): 'warn' | 'debug' => (/^\S+ \S+ (WRN|ERR) /.test(line) ? 'warn' : 'debug');

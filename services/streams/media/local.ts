@@ -10,7 +10,7 @@ import type { Log } from '../../../shared/runtime/log.ts';
 import type { ServerPlace } from './fleet.ts';
 import type { HookContext, HookProgram } from './hooks.rules.ts';
 import { freePort } from './local.ports.ts';
-import { lineLevel, localConfig, localHost } from './local.rules.ts';
+import { lineLevel, localAddress, localConfig, localHost } from './local.rules.ts';
 
 /** Its id, whatever port its API has today. */
 const id = 'local';
@@ -73,7 +73,8 @@ export async function runMediamtx(
   await writeFile(file, localConfig(config.host, ports, { ...context, server: id }), { mode: 0o600 });
   const child = keepRunning(command, file, directory, log);
   const host = config.mediamtxPublicHosts?.[0] ?? localHost(config.host, networkInterfaces());
-  return { place: { apiUrl: `http://127.0.0.1:${ports.api}`, host, id }, stop: child.stop };
+  const place = { apiUrl: `http://127.0.0.1:${ports.api}`, address: localAddress(config.host), host, id };
+  return { place, stop: child.stop };
 }
 
 async function choosePorts(config: LocalSettings) {

@@ -53,6 +53,7 @@ async function watched(
   const emit = (event: string) => events.push(event);
   const server = new WatchedServer({
     apiUrl,
+    address: '127.0.0.1',
     host: 'h',
     context,
     wanted,

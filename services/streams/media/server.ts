@@ -26,6 +26,7 @@ export const timing: Timing = { poll: 1_000, dead: 3_000, intact: 2_000, all: 60
 
 export interface ServerOptions {
   apiUrl: string;
+  address: string;
   host: string;
   context: HookContext;
   wanted(): Promise<Wanted>;
@@ -70,11 +71,11 @@ export class WatchedServer implements MediaServer {
   #comparing: Promise<void> | undefined;
 
   constructor(options: ServerOptions) {
-    const { apiUrl, host, context, log, wanted } = options;
+    const { apiUrl, address, host, context, log, wanted } = options;
     const api = mediaApi(apiUrl);
     this.#options = options;
     this.id = context.server;
-    this.address = new URL(apiUrl).hostname.replace(/^\[|\]$/g, '');
+    this.address = address;
     this.host = host;
     this.api = api;
     this.#reconciler = new Reconciler({ api, context, wanted, log });

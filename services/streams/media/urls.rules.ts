@@ -67,7 +67,8 @@ export function viewerUrls(host: string, protocols: Protocols, path: string, tok
 }
 
 const http = ({ secure }: { secure: boolean }): string => (secure ? 'https' : 'http');
-const inUrl = (host: string): string => (host.includes(':') && !host.startsWith('[') ? `[${host}]` : host);
+/** An IPv6 address in brackets. */
+export const inUrl = (host: string): string => (host.includes(':') && !host.startsWith('[') ? `[${host}]` : host);
 
 /** Clients of NestMTX put their own host name in its place. */
 const placeholder = '<window.location.origin>';
