@@ -29,7 +29,7 @@ export class LeaseKeeper {
   constructor(host: LeaseHost, live: LiveOrder) {
     this.#host = host;
     this.#live = live;
-    this.#leases = new Leases(host.proof);
+    this.#leases = new Leases({ proof: () => host.proof(), every: leaseEvery });
   }
 
   /** See Lease. */

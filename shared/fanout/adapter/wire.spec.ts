@@ -1,4 +1,4 @@
-import { expect, test } from '@jest/globals';
+import { expect, jest, test } from '@jest/globals';
 import * as ws from 'ws';
 import { Leases } from './leases.ts';
 import { audienceOf, fanoutNames, looksLikeSocketId } from './names.ts';
@@ -76,16 +76,59 @@ test('rooms are audiences of their own, several and possible ids of sockets are 
   expect(() => fanoutNames('a.b')).toThrow('prefix');
 });
 
+/** Leases, asked every 5 s until a time (ms since the start); or the process is stopped for some time. */
+function leasesInTime() {
+  let uptime = 0;
+  const leases = new Leases({ proof: () => 10_000, every: 5_000, uptime: () => uptime });
+  const stopped = (ms: number) => {
+    uptime += ms;
+  };
+  const until = (at: number) => {
+    for (; uptime < at; uptime = Math.min(at, uptime + 5_000)) leases.now();
+    return leases;
+  };
+  return { until, stopped };
+}
+
 test('a lease tells of what was handed out long enough ago, and of nothing from before a gap', () => {
-  const leases = new Leases(() => 10_000);
-  for (const [sequence, at] of [
-    [5, 0],
-    [7, 300],
-    [9, 6_000],
-    [12, 15_000],
-  ] as const)
-    leases.reached(sequence, at);
-  expect([5_000, 10_500, 17_000, 25_000].map((at) => leases.now(at).floor)).toEqual([0, 5, 9, 12]);
-  leases.forget();
-  expect(leases.now(100_000).floor).toBe(0);
+  const { until } = leasesInTime();
+  const floors = (
+    [
+      [0, 5],
+      [300, 7],
+      [5_000, 0],
+      [6_000, 9],
+      [10_500, 0],
+      [15_000, 12],
+      [17_000, 0],
+      [25_000, 0],
+    ] as const
+  ).map(([at, sequence]) => {
+    if (sequence > 0) until(at).reached(sequence);
+    return until(at).now().floor;
+  });
+  expect(floors).toEqual([0, 0, 0, 0, 5, 5, 9, 12]);
+  until(25_000).forget();
+  expect(until(100_000).now().floor).toBe(0);
+});
+
+test('a clock that is set forward makes nothing of what was handed out long ago', () => {
+  const { until } = leasesInTime();
+  until(1_000).reached(5);
+  const { now } = Date;
+  const clock = jest.spyOn(Date, 'now').mockImplementation(() => now() + 80_000);
+  until(2_000).reached(7);
+  const lease = until(3_000).now();
+  clock.mockRestore();
+  expect(lease.floor).toBe(0);
+  expect(lease.at).toBeGreaterThan(now() + 70_000);
+});
+
+test('nor does the time in which the process stood still, and no client was waited for', () => {
+  const { until, stopped } = leasesInTime();
+  until(1_000).reached(5);
+  stopped(80_000);
+  until(81_001).reached(7);
+  expect(until(82_000).now().floor).toBe(0);
+  expect(until(92_000).now().floor).toBe(7);
 });
