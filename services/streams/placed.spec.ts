@@ -1,9 +1,9 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, describe, expect, test } from '@jest/globals';
 import { vault } from '../../shared/runtime/vault.ts';
 import type { Collections } from '../../shared/store/collection.ts';
 import { openMemory } from '../../shared/store/file.collections.ts';
 import { MediaError, type MediaServer } from './media/index.ts';
-import { placed } from './placed.ts';
+import { placed, watchedPath } from './placed.ts';
 import { type StreamsStore, streamsStore } from './streams.store.ts';
 
 let stores: Collections;
@@ -35,6 +35,23 @@ const place = (path: string) => {
 };
 const failure = (type: string, message: string) =>
   expect.objectContaining({ type, message: expect.stringContaining(message) });
+
+describe('the path of a camera', () => {
+  const camera = { is_enabled: true, mtx_path: 'door', vanished_at: null };
+
+  test('is what it is watched at', () => {
+    expect(watchedPath(camera)).toBe('door');
+  });
+
+  test.each([
+    [{ is_enabled: false }, 'not enabled'],
+    [{ mtx_path: null }, 'not enabled'],
+    [{ mtx_path: 'all_others' }, 'all_others'],
+    [{ vanished_at: '2026-01-01T00:00:00.000Z' }, 'Google no longer shares'],
+  ])('is none where it is %j, and nobody waits for one', (over, message) => {
+    expect(() => watchedPath({ ...camera, ...over })).toThrow(failure('CONFLICT', message));
+  });
+});
 
 test('a camera that was renamed has no place until its record has the new path', async () => {
   whose = { door: 'ours', gate: 'ours' };

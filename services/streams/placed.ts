@@ -1,7 +1,14 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { Failure } from '../../shared/contracts/index.ts';
+import { type ActionOf, Failure, type ResultOf } from '../../shared/contracts/index.ts';
 import type { Collection } from '../../shared/store/collection.ts';
-import { type Fleet, isMediaError, type MediaServer, type Protocols, takenProblem } from './media/index.ts';
+import {
+  type Fleet,
+  isMediaError,
+  type MediaServer,
+  type Protocols,
+  takenProblem,
+  viewerNameProblem,
+} from './media/index.ts';
 import type { CameraStream } from './streams.store.ts';
 
 /** Milliseconds for which it is looked whether a camera has its place, and between the first two looks. */
@@ -18,6 +25,17 @@ export interface Placed {
 interface PlacedDeps {
   streams: Collection<CameraStream>;
   fleet: Pick<Fleet, 'server'>;
+}
+
+type Watched = Pick<ResultOf<ActionOf<'cameras.read'>>, 'is_enabled' | 'mtx_path' | 'vanished_at'>;
+
+/** At which a camera is watched. @throws Failure CONFLICT where it cannot be */
+export function watchedPath({ is_enabled, mtx_path, vanished_at }: Watched): string {
+  if (!is_enabled || mtx_path === null) throw new Failure('CONFLICT', 'The camera is not enabled');
+  if (vanished_at !== null) throw new Failure('CONFLICT', 'Google no longer shares the camera');
+  const problem = viewerNameProblem(mtx_path);
+  if (problem !== null) throw new Failure('CONFLICT', problem);
+  return mtx_path;
 }
 
 /**

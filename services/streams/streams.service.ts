@@ -4,8 +4,8 @@ import { implement } from '../../shared/runtime/implement.ts';
 import { change, found } from '../../shared/store/change.ts';
 import type { StartService } from '../deps.ts';
 import { startEngine } from './engine.ts';
-import { readHook, viewerNameProblem, viewerUrls } from './media/index.ts';
-import { placed } from './placed.ts';
+import { readHook, viewerUrls } from './media/index.ts';
+import { placed, watchedPath } from './placed.ts';
 import { streamsRekeyer } from './streams.rekey.ts';
 import { viewerOf } from './token.versions.ts';
 import { liveOf, toStatus, toStream } from './views.ts';
@@ -39,11 +39,8 @@ export const startStreams: StartService = async (deps) => {
       },
       async create({ payload, principal, call }) {
         assertThereIsAServer(fleet.servers.length);
-        const { is_enabled, mtx_path } = await call('cameras.read', { entity: payload.camera });
-        if (!is_enabled || mtx_path === null) throw new Failure('CONFLICT', 'The camera is not enabled');
-        const problem = viewerNameProblem(mtx_path);
-        if (problem !== null) throw new Failure('CONFLICT', problem);
-        const { stream, server, protocols } = await placed({ streams, fleet }, payload.camera, mtx_path);
+        const path = watchedPath(await call('cameras.read', { entity: payload.camera }));
+        const { stream, server, protocols } = await placed({ streams, fleet }, payload.camera, path);
         const viewer = viewerOf(principal);
         await viewings.assertFree(viewer);
         const tokenVersion = await engine.tokenVersionOf(principal);
