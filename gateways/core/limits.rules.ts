@@ -39,6 +39,12 @@ export class Counts {
     this.#tellAfter = tellAfter;
   }
 
+  /** Milliseconds until the minute is over, where nothing more is let through in it. */
+  refusedFor(key: string, now: number): number | undefined {
+    const count = this.#current(key, now);
+    return count && count.total >= this.#points ? count.ends - now : undefined;
+  }
+
   take(key: string, now: number): Taken {
     const count = this.#current(key, now) ?? this.#begin(key, now + windowMs, now);
     if (count.total >= this.#points) return { refusedFor: count.ends - now, urgent: false };

@@ -17,7 +17,13 @@ export interface Limit {
   take(key: string): Promise<void>;
 }
 
-const unlimited = { take: () => Promise.resolve(), stop: () => Promise.resolve() };
+export interface SharedLimit extends Limit {
+  /** Counts nothing. @throws Failure as `take` would */
+  look(key: string): void;
+  stop(): Promise<void>;
+}
+
+const unlimited: SharedLimit = { take: () => Promise.resolve(), look: () => {}, stop: () => Promise.resolve() };
 
 const refusal = (milliseconds: number) =>
   new Failure('RATE_LIMITED', undefined, { retryAfter: Math.max(1, Math.ceil(milliseconds / 1_000)) });
@@ -52,7 +58,7 @@ export async function perMinuteOfAll(
   points: number,
   name: string,
   bus: Pick<Bus, 'notify' | 'listen'>,
-): Promise<Limit & { stop(): Promise<void> }> {
+): Promise<SharedLimit> {
   if (points === 0) return unlimited;
   const self = randomUUID();
   const topic = `limits.${name}`;
@@ -82,6 +88,10 @@ export async function perMinuteOfAll(
       if (refusedFor !== undefined) throw refusal(refusedFor);
       if (urgent) tell();
       else timer ??= setTimeout(tell, tellEveryMs).unref();
+    },
+    look(key) {
+      const refusedFor = counts.refusedFor(key, performance.now());
+      if (refusedFor !== undefined) throw refusal(refusedFor);
     },
     async stop() {
       tell();

@@ -1,27 +1,32 @@
 import type { IncomingMessage } from 'node:http';
 import { Failure } from '../../shared/contracts/index.ts';
 import type { Bus } from '../../shared/fanout/bus.ts';
+import type { Config } from '../../shared/runtime/config.ts';
 import type { Principal } from '../../shared/runtime/principal.ts';
+import { clientAddress } from '../core/address.ts';
 import type { Authenticator } from '../core/dispatch.types.ts';
 import { readBody } from './body.ts';
+import type { Guesses } from './guesses.ts';
 import { assertSigned, assertTimely, nonceLifetimeMs, readSignature, type Signature } from './signature.rules.ts';
 
 /**
  * Who sent a request: what its signature was made with, else `Authorization: Bearer`, else `X-API-Key`, else nobody.
  * `by`: only a key counts.
  * @throws Failure UNAUTHORIZED, INVALID_API_KEY, INVALID_SIGNATURE, REPLAYED_REQUEST; PAYLOAD_TOO_LARGE and
- *   INVALID_REQUEST of a signed body; UNAVAILABLE where it cannot be known
+ *   INVALID_REQUEST of a signed body; RATE_LIMITED after too many guesses; UNAVAILABLE where it cannot be known
  */
 export type Authenticate = (request: IncomingMessage, by?: 'key') => Promise<Principal>;
 
 export interface AuthenticateDeps {
   authenticator: Authenticator;
   bus: Pick<Bus, 'claim'>;
+  config: Pick<Config, 'trustProxy'>;
+  guesses: Guesses;
 }
 
 export const isSigned = (request: IncomingMessage): boolean => request.headers['x-signature'] !== undefined;
 
-export function requestAuthenticator({ authenticator, bus }: AuthenticateDeps): Authenticate {
+export function requestAuthenticator({ authenticator, bus, config, guesses }: AuthenticateDeps): Authenticate {
   async function byKey(request: IncomingMessage, key: string): Promise<Principal> {
     const { requireSignature, ...principal } = await authenticator.apiKey(key);
     const signature = readSignature(request.headers);
@@ -49,15 +54,20 @@ export function requestAuthenticator({ authenticator, bus }: AuthenticateDeps): 
     if (!fresh) throw new Failure('REPLAYED_REQUEST');
   }
 
-  return async (request, by) => {
-    const { authorization, 'x-api-key': key } = request.headers;
-    const signed = isSigned(request);
-    if (signed && typeof key !== 'string') {
-      throw new Failure('INVALID_SIGNATURE', 'A signature needs the X-API-Key it was made with');
-    }
-    if (typeof key === 'string' && (signed || by === 'key' || authorization === undefined)) return byKey(request, key);
+  async function byBearer(request: IncomingMessage, by?: 'key'): Promise<Principal> {
+    const { authorization } = request.headers;
+    if (isSigned(request)) throw new Failure('INVALID_SIGNATURE', 'A signature needs the X-API-Key it was made with');
     if (by === 'key') return keyless(authenticator.nobody());
     return authorization === undefined ? authenticator.nobody() : authenticator.bearer(bearerOf(authorization));
+  }
+
+  return async (request, by) => {
+    const { authorization, 'x-api-key': key } = request.headers;
+    const address = clientAddress(request, config.trustProxy);
+    if (typeof key === 'string' && (isSigned(request) || by === 'key' || authorization === undefined)) {
+      return guesses.key(address, key, () => byKey(request, key));
+    }
+    return guesses.bearer(address, authorization, () => byBearer(request, by));
   };
 }
 

@@ -41,13 +41,7 @@ export function commandHandler({ contracts, dispatcher, authenticate, limit, con
   async function principalOf(request: IncomingMessage, route: HttpRoute): Promise<Principal> {
     // An outdated token must not keep anybody from logging in; a signature is checked wherever there is one.
     if (route.contract.access === 'anyone' && !isSigned(request)) return anonymous;
-    try {
-      return await authenticate(request, route.contract.by);
-    } catch (error) {
-      // Guessing keys is limited like asking without one.
-      await limit.take(clientAddress(request, config.trustProxy));
-      throw error;
-    }
+    return authenticate(request, route.contract.by);
   }
 
   async function run(

@@ -22,6 +22,7 @@ import type { GatewayMetrics } from '../core/metrics.ts';
 import { corsOptions } from '../core/origins.ts';
 import { requestAuthenticator } from './authenticate.ts';
 import { commandHandler, requestIdOf } from './commands.ts';
+import { guesses } from './guesses.ts';
 import { mediaHooks } from './media.hooks.ts';
 import { type MqttHookDeps, mqttHooks } from './mqtt.hooks.ts';
 import { pageRoutes } from './pages.ts';
@@ -32,7 +33,8 @@ export interface HttpDeps {
   broker: ServiceBroker;
   contracts: readonly ServiceContract[];
   openapi: Record<string, unknown>;
-  config: Pick<Config, 'host' | 'httpPort' | 'corsOrigins' | 'trustProxy' | 'rateLimitHttp'> & MqttHookDeps['config'];
+  config: Pick<Config, 'host' | 'httpPort' | 'corsOrigins' | 'trustProxy' | 'rateLimitHttp' | 'authStrategy'> &
+    MqttHookDeps['config'];
   authenticator: Authenticator;
   callAs: GatewayCore['callAs'];
   bus: Bus;
@@ -54,8 +56,10 @@ const operatorPaths = new Set(['/live', '/ready', '/health', '/metrics']);
 export async function startHttpGateway(deps: HttpDeps): Promise<{ server: Server; stop(): Promise<void> }> {
   const { broker, bus, config, log, metrics } = deps;
   const contracts = [...deps.contracts, ...httpContracts];
-  const authenticate = requestAuthenticator(deps);
   const limit = await perMinuteOfAll(config.rateLimitHttp, 'http', bus);
+  const failures = await perMinuteOfAll(config.rateLimitHttp, 'http-failures', bus);
+  const guessed = guesses(failures, config);
+  const authenticate = requestAuthenticator({ ...deps, guesses: guessed });
   for (const push of pushService(deps.fanout, log)) broker.createService(push);
   const commands = commandHandler({
     config,
@@ -83,7 +87,7 @@ export async function startHttpGateway(deps: HttpDeps): Promise<{ server: Server
           asyncapi: asyncapi(deps.contracts, { version: release.version, baseTopic: config.mqttBaseTopic }),
           jwks: deps.keyring.jwks(),
         },
-        { ...mqttHooks({ ...deps, authenticate }), ...mediaHooks(deps.callAs(anonymous)) },
+        { ...mqttHooks({ ...deps, authenticate, guesses: guessed }), ...mediaHooks(deps.callAs(anonymous)) },
       ),
       logRequest: null,
       logResponse: null,
@@ -125,6 +129,7 @@ export async function startHttpGateway(deps: HttpDeps): Promise<{ server: Server
     async stop() {
       await close(server);
       await limit.stop();
+      await failures.stop();
     },
   };
 }

@@ -2,14 +2,18 @@ import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { afterAll, beforeAll, beforeEach, expect, test } from '@jest/globals';
 import { Failure } from '../../shared/contracts/index.ts';
+import { memoryBus } from '../../shared/fanout/memory.bus.ts';
 import type { Principal } from '../../shared/runtime/principal.ts';
 import type { Authenticator } from '../core/dispatch.types.ts';
+import { perMinuteOfAll, type SharedLimit } from '../core/limits.ts';
+import { guesses } from './guesses.ts';
 import { mqttHooks } from './mqtt.hooks.ts';
 
 type Handler = (...parameters: Parameters<Parameters<typeof createServer>[1] & object>) => Promise<void>;
 
 const admin: Principal = { kind: 'key', id: 'k', username: 'emqx', email: null, roles: ['admin', 'user'] };
 let servers: Server[];
+let failures: SharedLimit;
 let url: string;
 /** A stand-in for who knows the users: how it answers, and whom it was asked about. */
 let current: (user: Principal) => Promise<Principal>;
@@ -24,12 +28,14 @@ const authenticator = {
 
 beforeAll(async () => {
   servers = [];
+  failures = await perMinuteOfAll(2, 'test', memoryBus());
   url = await serve('acl');
 });
 beforeEach(() => {
   asked = [];
 });
-afterAll(() => {
+afterAll(async () => {
+  await failures.stop();
   for (const server of servers) server.close();
 });
 
@@ -38,6 +44,7 @@ async function serve(hook: 'auth' | 'acl', login: object = {}): Promise<string> 
   const hooks = mqttHooks({
     authenticator,
     authenticate: async () => admin as never,
+    guesses: guesses(failures, { authStrategy: 'jwt' }),
     config: { mqttBaseTopic: 'nestmtx', mqttAnonymous: 'events', ...login } as never,
   });
   const handler = hooks[`POST /api/mqtt/${hook}`] as Handler;
@@ -101,4 +108,13 @@ test.each([
   for (const given of good) expect(await login(given)).toEqual({ result: 'allow', is_superuser: true });
   for (const given of bad) expect(await login(given)).toEqual({ result: 'deny' });
   expect(await post(auth, { username: 'gateway' })).toEqual({ result: 'deny' });
+});
+
+test('who guesses the password of the gateways gets no further guess, where EMQX tells its address', async () => {
+  const auth = await serve('auth', { mqttUsername: 'gateway', mqttPassword: 'secret' });
+  const login = (password: string, peerhost: string) => post(auth, { username: 'gateway', password, peerhost });
+  for (const password of ['a', 'b']) expect(await login(password, '10.0.0.1')).toEqual({ result: 'deny' });
+  expect(await login('secret', '10.0.0.1')).toEqual({ result: 'deny' });
+  expect(await login('secret', '10.0.0.2')).toMatchObject({ result: 'allow' });
+  expect(await login('secret', '10.0.0.1')).toMatchObject({ result: 'allow' });
 });

@@ -12,12 +12,14 @@ import { dependsOnRoles, mayPublish, maySubscribe } from '../core/mqtt-acl.rules
 import type { Authenticate } from './authenticate.ts';
 import { readJsonBody, serverBodyMs } from './body.ts';
 import { requestIdOf } from './commands.ts';
+import type { Guesses } from './guesses.ts';
 import { writeFailure, writeResult } from './reply.ts';
 
 /** Milliseconds to find out who a user is now; EMQX waits for five seconds. */
 const currentMs = 3_000;
 const optionalText = z.string().max(8_192).nullish();
-const loginSchema = z.object({ username: optionalText, password: optionalText });
+/** `peerhost`: the client's address, where EMQX is told to send it. */
+const loginSchema = z.object({ username: optionalText, password: optionalText, peerhost: optionalText });
 /** What EMQX sends back of `client_attrs`, which it got with the login; its templates give texts, empty where unset. */
 const accessSchema = z.object({
   action: z.enum(['publish', 'subscribe']),
@@ -29,6 +31,7 @@ const accessSchema = z.object({
 export interface MqttHookDeps {
   authenticator: Authenticator;
   authenticate: Authenticate;
+  guesses: Guesses;
   config: Pick<Config, 'mqttBaseTopic' | 'mqttAnonymous' | 'mqttUsername' | 'mqttPassword'>;
 }
 
@@ -38,18 +41,26 @@ type Handler = (body: unknown) => Promise<object>;
  * `POST /api/mqtt/auth` and `/api/mqtt/acl`, which EMQX asks for each login and each topic. It presents an API key of
  * an administrator: the answers say which passwords are good.
  */
-export function mqttHooks({ authenticator, authenticate, config }: MqttHookDeps): Record<string, unknown> {
+export function mqttHooks({ authenticator, authenticate, guesses, config }: MqttHookDeps): Record<string, unknown> {
   const rules = { base: config.mqttBaseTopic, anonymous: config.mqttAnonymous };
 
   async function login(body: unknown): Promise<object> {
-    const { username, password } = parse(loginSchema, body);
+    const { username, password, peerhost } = parse(loginSchema, body);
+    const address = peerhost || undefined;
     if (config.mqttUsername !== undefined && username === config.mqttUsername) {
-      const isGateway = config.mqttPassword && isSame(password ?? '', config.mqttPassword);
-      return isGateway ? { result: 'allow', is_superuser: true } : deny;
+      const checked = guesses.key(address, password ?? undefined, async () => gatewayLogin(password ?? ''));
+      return (await checked.catch(refusalOf)) ?? deny;
     }
     if (!password) return config.mqttAnonymous === 'off' ? deny : { result: 'allow', is_superuser: false };
-    const principal = await authenticator.bearer(password).catch((error: unknown) => refusalOf(error));
+    const checked = guesses.bearer(address, password, () => authenticator.bearer(password));
+    const principal = await checked.catch(refusalOf);
     return principal ? granted(principal, authenticator.tokenVersion(principal)) : deny;
+  }
+
+  /** @throws Failure UNAUTHORIZED */
+  function gatewayLogin(password: string): object {
+    if (config.mqttPassword && isSame(password, config.mqttPassword)) return { result: 'allow', is_superuser: true };
+    throw new Failure('UNAUTHORIZED');
   }
 
   async function access(body: unknown): Promise<object> {
@@ -99,9 +110,13 @@ function principalOf(id: string, roles: string): Principal {
   return { ...anonymous, kind: 'user', id, roles: roles.split(' ').includes('admin') ? ['admin', 'user'] : ['user'] };
 }
 
-/** Undefined for a bad token, or a user who may not log in; what says nothing about the token (a service is down) is thrown on. */
+/**
+ * Undefined for a bad token or password, a user who may not log in, or too many who were refused; what says nothing
+ * about the client (a service is down) is thrown on.
+ */
 function refusalOf(error: unknown): undefined {
-  if (toFailure(error).type !== 'UNAUTHORIZED') throw error;
+  const { type } = toFailure(error);
+  if (type !== 'UNAUTHORIZED' && type !== 'RATE_LIMITED') throw error;
   return undefined;
 }
 
