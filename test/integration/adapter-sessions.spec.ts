@@ -1,7 +1,7 @@
 import { afterAll, afterEach, beforeAll, expect, jest, test } from '@jest/globals';
 import { recoveryMs } from '../../gateways/socketio/recovery.adapter.ts';
 import type { NatsAdapter } from '../../shared/fanout/adapter/index.ts';
-import { fanoutNames, leaseAudience } from '../../shared/fanout/adapter/names.ts';
+import { everybody, fanoutNames, leaseAudience } from '../../shared/fanout/adapter/names.ts';
 import type { Lease } from '../../shared/fanout/adapter/session.rules.ts';
 import { decodeMessage, decodeValue } from '../../shared/fanout/adapter/wire.ts';
 import { Wanderer } from '../chaos/recovery.client.ts';
@@ -140,6 +140,35 @@ test('what every server emits once for all of them is missed and sent once', asy
   emit(3);
   await hears(client, 3);
   expect(client.life?.numbers).toEqual([1, 2, 3]);
+});
+
+test('what a server of NATS stored and died before it told of is heard when another one leads, and nothing of it twice', async () => {
+  const [one, two] = await startTwo({ adapter: { prefix: 'elected' } });
+  const { stream, elections, of } = fanoutNames('elected');
+  const jsm = await one.nats.jetstreamManager();
+  const { config } = await jsm.streams.info(stream);
+  const emit = (n: number) => two.io.emit('n', n);
+  const last = async () => (await jsm.streams.getMessage(stream, { last_by_subj: of('/').log(everybody) })).seq;
+  emit(1);
+  await hears(client, 1);
+  // As what its leader did not come to: what is stored now is told to nobody.
+  await jsm.streams.update(stream, { ...config, republish: { src: 'nothing', dest: 'nowhere' } });
+  const before = await last();
+  emit(2);
+  await until(async () => (await last()) > before, 'it is stored');
+  await jsm.streams.update(stream, config);
+  expect(client.life?.numbers).toEqual([1]);
+  one.nats.publish(elections, '{}');
+  await hears(client, 2);
+  emit(3);
+  await hears(client, 3);
+  const { sid } = client;
+  client.breakOff();
+  await gone(one, sid);
+  emit(4);
+  await client.connect(two.url);
+  await hears(client, 4);
+  expect([client.life?.numbers, client.recoveries]).toEqual([[1, 2, 3, 4], 1]);
 });
 
 test('while NATS is away a socket gets what its own server has for it, and whoever comes is a new session within seconds', async () => {

@@ -36,12 +36,15 @@ export interface GapParts {
 
 const catchUpBound = 10_000;
 
-/** What came while the link was down is read from the log, before what comes now. */
+/**
+ * What came while the link was down is read from the log, before what comes now; and what a server of a NATS cluster
+ * stored and could not tell any more, when another one leads the stream.
+ */
 export class Gap {
   readonly #host: GapHost;
   readonly #parts: GapParts;
   readonly #stopping = new AbortController();
-  #forget = () => {};
+  #forgets: (() => void)[] = [];
   #outages = 0;
   #catchingUp: Promise<void> | undefined;
 
@@ -51,12 +54,17 @@ export class Gap {
   }
 
   start(): void {
-    this.#forget = this.#host.link.onBack(() => this.#catchUp());
+    const { log, live } = this.#parts;
+    this.#forgets = [
+      this.#host.link.onBack(() => this.#catchUp()),
+      // The first leader of a new stream has nothing to be read.
+      log.onElection(() => live.place.sequence > 0 && this.#catchUp()),
+    ];
   }
 
   stop(): void {
     this.#stopping.abort();
-    this.#forget();
+    for (const forget of this.#forgets) forget();
   }
 
   #catchUp(): void {

@@ -75,6 +75,18 @@ export class FanoutLog {
   }
 
   /**
+   * Calls back when a server of a NATS cluster comes to lead the stream. Until then what is published gets nowhere, and
+   * what was stored right before may have been told to nobody; nothing else tells of it where no link breaks.
+   * @returns what ends that
+   */
+  onElection(elected: () => void): () => void {
+    const subscription = this.#link.connection.subscribe(this.#names.elections, {
+      callback: (error) => void (error ?? elected()),
+    });
+    return () => subscription.unsubscribe();
+  }
+
+  /**
    * Appends and waits until it is stored.
    * @param after sequence that must be the last of the subject
    * @returns its sequence @throws NatsError, with `api_error.err_code` 10071 where `after` is not the last

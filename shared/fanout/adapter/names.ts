@@ -30,6 +30,7 @@ export function fanoutNames(prefix: string) {
   };
   return {
     stream: `${prefix}-fanout`,
+    elections: `$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.${prefix}-fanout`,
     captured: `${prefix}.log.>`,
     republish: { src: `${prefix}.log.m.>`, dest: `${prefix}.live.>` },
     of,

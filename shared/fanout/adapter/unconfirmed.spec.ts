@@ -1,7 +1,6 @@
 import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { type Entry, onceFor, type Range } from './log.ts';
 import { fanoutNames } from './names.ts';
-import type { NatsLink } from './nats.link.ts';
 import { type Sent, Unconfirmed } from './unconfirmed.ts';
 import { encodeMessage, encodeValue } from './wire.ts';
 
@@ -17,6 +16,12 @@ class Log {
   headless = false;
   /** Appending waits. */
   gate: Promise<void> = Promise.resolve();
+  elected = () => {};
+
+  onElection(elected: () => void): () => void {
+    this.elected = elected;
+    return () => {};
+  }
 
   store(to: string, data: Uint8Array): number {
     this.sequence += 1;
@@ -40,8 +45,7 @@ class Log {
 }
 
 let log: Log;
-let link: { up: boolean; breaks: number; connection: NatsLink['connection'] };
-let elected: () => void;
+let link: { up: boolean; breaks: number };
 let unconfirmed: Unconfirmed;
 let doubts: number;
 
@@ -57,11 +61,7 @@ beforeEach(() => {
   jest.useFakeTimers();
   log = new Log();
   doubts = 0;
-  const subscribe = (_subject: string, { callback }: { callback: (error: null) => void }) => {
-    elected = () => callback(null);
-    return { unsubscribe: () => {} };
-  };
-  link = { up: true, breaks: 0, connection: { subscribe } as unknown as NatsLink['connection'] };
+  link = { up: true, breaks: 0 };
   unconfirmed = new Unconfirmed({ link, log, fanout, names, author: 'me' });
   unconfirmed.doubted = () => {
     doubts += 1;
@@ -132,7 +132,7 @@ test('a checkpoint that is not stored is a doubt, where the link is up', async (
 });
 
 test('a new leader of the stream is a doubt', () => {
-  elected();
+  log.elected();
   expect(doubts).toBe(1);
 });
 

@@ -18,8 +18,8 @@ interface Kept extends Sent {
 }
 
 export interface UnconfirmedOptions {
-  link: Pick<NatsLink, 'up' | 'breaks' | 'connection'>;
-  log: Pick<FanoutLog, 'append' | 'scan'>;
+  link: Pick<NatsLink, 'up' | 'breaks'>;
+  log: Pick<FanoutLog, 'append' | 'scan' | 'onElection'>;
   fanout: FanoutNames;
   names: NamespaceNames;
   /** Unique over the cluster. */
@@ -59,15 +59,11 @@ export class Unconfirmed {
   #reading = false;
   #timer: NodeJS.Timeout | undefined;
 
-  readonly #elections: { unsubscribe(): void };
+  readonly #forgetElections: () => void;
 
   constructor(options: UnconfirmedOptions) {
     this.#options = options;
-    const { link, fanout } = options;
-    // Until there is a leader, what is published gets nowhere, and nothing else tells of it where that is short.
-    this.#elections = link.connection.subscribe(`$JS.EVENT.ADVISORY.STREAM.LEADER_ELECTED.${fanout.stream}`, {
-      callback: (error) => void (error ?? this.doubted()),
-    });
+    this.#forgetElections = options.log.onElection(() => this.doubted());
   }
 
   get size(): number {
@@ -137,7 +133,7 @@ export class Unconfirmed {
 
   close(): void {
     clearTimeout(this.#timer);
-    this.#elections.unsubscribe();
+    this.#forgetElections();
     this.forget();
   }
 
