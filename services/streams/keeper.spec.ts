@@ -8,6 +8,7 @@ import { takenProblem } from './media/index.ts';
 import { Paths } from './paths.ts';
 import { type CameraStream, streamsStore } from './streams.store.ts';
 
+const viewers = { tidy: async () => {}, tidyGone: async () => {} };
 const nobody = { feed: null, next: null, publisher: null };
 
 test('a look that is asked for while one runs comes after it, once', async () => {
@@ -16,6 +17,7 @@ test('a look that is asked for while one runs comes after it, once', async () =>
   const keeper = new Keeper({
     fleet: { servers: [] },
     members: { id: 'm', live: () => ['m'] },
+    viewers,
     viewerTokens: {
       forgetExpired() {
         looks += 1;
@@ -62,7 +64,7 @@ describe('what hooks did not tell', () => {
       fleet: { servers: [{ id: 's', alive: true, taken: new Set(), api: { paths: list } }] },
       members: { id: 'm', live: () => ['m'] },
       streams,
-      viewers: { tidy: async () => {} },
+      viewers,
       viewerTokens: { forgetExpired: async () => {} },
       wake: (camera: string) => woken.push(camera),
       log: silentLog,
@@ -108,6 +110,22 @@ describe('what hooks did not tell', () => {
   });
 });
 
+test('of several processes one looks for slots at media servers that are gone', async () => {
+  const looked: string[] = [];
+  for (const id of ['m', 'n', 'o']) {
+    const keeper = new Keeper({
+      fleet: { servers: [] },
+      members: { id, live: () => ['m', 'n', 'o'] },
+      viewers: { tidyGone: async () => looked.push(id) },
+      viewerTokens: { forgetExpired: async () => {} },
+      log: silentLog,
+    } as never);
+    keeper.look();
+    await keeper.stop();
+  }
+  expect(looked).toHaveLength(1);
+});
+
 test.each([
   ['that is noted', 'foreign', 'idle', 'failed'],
   ['that is over', 'ours', 'failed', 'idle'],
@@ -128,7 +146,7 @@ test.each([
       fleet,
       members: { id: 'm', live: () => ['m'] },
       streams,
-      viewers: { tidy: async () => {} },
+      viewers,
       viewerTokens: { forgetExpired: async () => {} },
       noteTaken: paths.noteTaken.bind(paths),
       wake: (camera: string) => woken.push(camera),
@@ -158,7 +176,7 @@ test.each([
     fleet: { servers: [server] },
     members: { id: 'm', live: () => ['m'] },
     streams,
-    viewers: { tidy: async () => {} },
+    viewers,
     viewerTokens: { forgetExpired: async () => {} },
     wake: () => {},
     log: silentLog,

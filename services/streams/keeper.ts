@@ -34,7 +34,7 @@ export interface KeeperDeps {
   log: Log;
 }
 
-/** A hook may be lost, a session may end unseen. For each media server one process looks after that. */
+/** A hook may be lost, a session may end unseen. For each media server, and for those that are gone, one process looks. */
 export class Keeper {
   readonly #deps: KeeperDeps;
   /** Of each server, the demanded cameras that nobody reads: since when. */
@@ -68,6 +68,7 @@ export class Keeper {
     const { fleet, members, viewers, viewerTokens, log } = this.#deps;
     const mine = fleet.servers.filter(({ id, alive }) => alive && ownerOf(id, members.live()) === members.id);
     const looks = mine.flatMap((server) => [viewers.tidy(server), this.#tidyStreams(server)]);
+    if (ownerOf('viewings', members.live()) === members.id) looks.push(viewers.tidyGone());
     this.#running = Promise.allSettled([...looks, viewerTokens.forgetExpired()]).then((settled) => {
       this.#isRunning = false;
       for (const one of settled) {

@@ -1,4 +1,4 @@
-import { afterEach, beforeEach, expect, test } from '@jest/globals';
+import { afterEach, beforeEach, expect, jest, test } from '@jest/globals';
 import { type Call, Failure } from '../../shared/contracts/index.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 import { vault } from '../../shared/runtime/vault.ts';
@@ -204,6 +204,34 @@ test('who reads a camera without a slot is sent away; publishers, and readers of
   lists('hls', { kind: 'hlssessions', state: undefined });
   await viewers.tidy(server);
   expect(kicked.sort()).toEqual(['hls', 'uncounted']);
+});
+
+test.each([
+  ['is dead', { alive: false }],
+  ['is not of this fleet', undefined],
+])('slots of a media server that %s are free again when no reader can be left', async (_what, gone) => {
+  let there: object | undefined = gone;
+  const fleet = { server: (id: string) => (id === 's' ? there : { alive: true }) } as Fleet;
+  const some = new Viewers({ fleet, streams: store.streams, viewings, call, log });
+  await lets('ann', 'a1');
+  await viewings.began('a1', 'rtspSession');
+  const began = Date.now();
+  const now = jest.spyOn(Date, 'now');
+  const heldAfter = async (seconds: number) => {
+    now.mockReturnValue(began + seconds * 1_000);
+    await some.tidyGone();
+    return held();
+  };
+  try {
+    expect([await heldAfter(0), await heldAfter(119)]).toEqual([['a1'], ['a1']]);
+    there = { alive: true };
+    expect(await heldAfter(121)).toEqual(['a1']);
+    there = gone;
+    expect([await heldAfter(130), await heldAfter(249)]).toEqual([['a1'], ['a1']]);
+    expect(await heldAfter(251)).toEqual([]);
+  } finally {
+    now.mockRestore();
+  }
 });
 
 test('a camera is emptied of its readers; where the server does not answer, it is said', async () => {

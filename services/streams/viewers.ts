@@ -13,6 +13,12 @@ import type { CameraStream, Viewing } from './streams.store.ts';
 import { byKind, tokenVersions } from './token.versions.ts';
 import { isCurrent, sessionsOf, type Viewings } from './viewings.ts';
 
+/**
+ * Milliseconds after which nobody reads at a media server that is gone: no player waits so long for media, and processes
+ * that are started anew with other media servers have all been so by then.
+ */
+const goneMs = 120_000;
+
 export interface ViewersDeps {
   fleet: Fleet;
   streams: Collection<CameraStream>;
@@ -24,6 +30,8 @@ export interface ViewersDeps {
 /** Sends viewers away who may not watch any more, and brings their slots in step with what media servers list. */
 export class Viewers {
   readonly #deps: ViewersDeps;
+  /** Of media servers that are gone and had readers, in milliseconds since the epoch. */
+  #goneSince: ReadonlyMap<string, number> = new Map();
 
   constructor(deps: ViewersDeps) {
     this.#deps = deps;
@@ -88,6 +96,19 @@ export class Viewers {
     }
     const known = new Set(viewings.flatMap(sessionsOf));
     for (const session of sessions.values()) if (!known.has(session.id)) await this.#kickUnknown(server, session);
+  }
+
+  /**
+   * A media server that is gone, dead or not of this fleet any more, tells of no reader's end, and is not asked: slots at
+   * it are free again when none of its readers can be left.
+   */
+  async tidyGone(): Promise<void> {
+    const { fleet, viewings } = this.#deps;
+    const now = Date.now();
+    const left = (await viewings.all()).filter(({ server }) => !fleet.server(server)?.alive);
+    const before = this.#goneSince;
+    this.#goneSince = new Map(left.map(({ server }) => [server, before.get(server) ?? now]));
+    for (const one of left) if (now - (before.get(one.server) ?? now) >= goneMs) await viewings.drop(one);
   }
 
   /** What reports of its readers should have told. */

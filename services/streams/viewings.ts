@@ -79,6 +79,10 @@ export class Viewings {
     return everyOne(this.#viewings, { server });
   }
 
+  all(): Promise<Viewing[]> {
+    return everyOne(this.#viewings);
+  }
+
   ofViewer(viewer: string): Promise<Viewing[]> {
     return this.#held(viewer);
   }
