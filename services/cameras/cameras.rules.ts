@@ -20,9 +20,16 @@ export function settleSwitches(before: Switches, asked: Partial<Switches>): Swit
   return { mtx_path, is_enabled, is_persistent };
 }
 
-/** The source as it may be shown: without user name and password. */
+/** What some cameras take in their path, as `/user=admin&password=…`. A value may hold anything but what ends it. */
+const secretInPath = /((?:user(?:name)?|pass(?:word|wd)?|pwd|token)(?:=|%3D))(?:(?!%26|%3B)[^&;])*/gi;
+
+/**
+ * The source as it may be shown: scheme, host, port and path. A password that was not escaped may hold `/`, `?`, `#` and
+ * `@`: all before the last `@` counts as one, even where it is the path's.
+ */
 export function publicSource(source: string): string {
-  return source.replace(/^(rtsps?:\/\/)[^/]*@/, '$1');
+  const [, scheme = '', rest = ''] = /^(rtsps?:\/\/)(?:.*@)?([^?#]*)/.exec(source) ?? [];
+  return `${scheme}${rest.replace(secretInPath, '$1***')}`;
 }
 
 /** NestMTX's order of states, as far as it goes without a media server. */

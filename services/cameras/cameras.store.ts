@@ -11,7 +11,7 @@ export interface Camera extends Stored {
   checksum: string;
   room: string;
   name: string;
-  /** The RTSP URL without user name and password, as it may be shown. */
+  /** The RTSP URL without query, user name and password, as it may be shown. */
   source: string | null;
   /** The whole of it, sealed. */
   sealedSource: string | null;

@@ -98,7 +98,9 @@ export function cameraViews(vault: Vault, log: Log) {
       const stream = info ? streamKeys(info) : noStream;
       const vanished_at = camera.vanishedAt ?? null;
       const known = { ...idle, ...stream, status: statusOf(camera), ...status };
-      return { ...camera, uid: uid(camera), info, vanished_at, ...known };
+      // Stored as by the rule of its time.
+      const source = camera.source && publicSource(camera.source);
+      return { ...camera, source, uid: uid(camera), info, vanished_at, ...known };
     },
     wiring(camera: Camera): Wiring {
       const info = device(camera);

@@ -14,7 +14,7 @@ export const cameraRecord = z.object({
   name: z.string(),
   checksum: z.string(),
   info: z.record(z.string(), z.unknown()).nullable(),
-  /** The RTSP source without user name and password; null for a Google device. */
+  /** The RTSP source without query, user name and password; null for a Google device. */
   source: z.string().nullable(),
   mtx_path: z.string().nullable(),
   is_enabled: z.boolean(),
