@@ -8,6 +8,10 @@ import type { Principal } from '../../shared/runtime/principal.ts';
 
 export type QoS = 0 | 1 | 2;
 
+/** Requests of one kind that wait for others of it, and their bytes. */
+export const maxWaiting = 1_000;
+export const maxWaitingBytes = 16_777_216;
+
 /** The one client an answer is for, where the broker knows who published: its connection, or its kept session. */
 export interface Asker {
   readonly id: string;
@@ -29,6 +33,8 @@ export interface Incoming {
   readonly qos: QoS;
   readonly properties: RequestProperties;
   readonly asker?: Asker;
+  /** Too many wait already: it is to be answered so, not to be run. */
+  readonly overloaded?: true;
 }
 
 export interface Outgoing {
@@ -41,7 +47,10 @@ export interface Outgoing {
   readonly expiry?: number;
 }
 
-/** Called once per request, never with more at a time than the broker was told; never rejects. */
+/**
+ * Called once per request, never with more at a time than the broker was told, but for as many overloaded ones; never
+ * rejects. When it resolves, the request has its answer or is in the gateway's own hands.
+ */
 export type RequestHandler = (incoming: Incoming) => Promise<void>;
 
 export interface BrokerClient {

@@ -4,10 +4,19 @@ import type { Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { connect, type IClientOptions, type IPublishPacket, type MqttClient } from 'mqtt';
 import type { EventEnvelope } from '../../shared/fanout/bus.ts';
+import { Line } from '../../shared/mailbox/line.ts';
 import { Slots } from '../../shared/mailbox/slots.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 import { requestTopic } from '../core/mqtt-acl.rules.ts';
-import type { BrokerClient, Incoming, Outgoing, QoS, RequestHandler } from './broker.ts';
+import {
+  type BrokerClient,
+  type Incoming,
+  maxWaiting,
+  maxWaitingBytes,
+  type Outgoing,
+  type QoS,
+  type RequestHandler,
+} from './broker.ts';
 import { Running } from './running.ts';
 
 export interface ExternalBrokerOptions {
@@ -19,6 +28,8 @@ export interface ExternalBrokerOptions {
   readonly log: Log;
   /** Requests of each quality of service that run at a time; default 64. */
   readonly concurrency?: number;
+  /** Requests of QoS 0 that wait for one of those that run; default 1,000. */
+  readonly waiting?: number;
   /** Milliseconds between attempts to connect; default 1,000. */
   readonly reconnectMs?: number;
 }
@@ -42,7 +53,10 @@ class ExternalBroker implements BrokerClient {
   readonly #client: MqttClient;
   readonly #log: Log;
   readonly #shared: string;
-  readonly #slots: Slots;
+  /** Requests of QoS 0, which nothing else bounds. */
+  readonly #line: Line;
+  /** What is answered that it finds no place. */
+  readonly #refusals: Slots;
   readonly #running = new Running();
   /** Events the broker has not acknowledged; they end with the connection, as the bus gives them again. */
   readonly #events = new Set<Acknowledged>();
@@ -57,7 +71,8 @@ class ExternalBroker implements BrokerClient {
     const concurrency = options.concurrency ?? 64;
     this.#log = options.log;
     this.#shared = `$share/trigate/${requestTopic(options.baseTopic)}`;
-    this.#slots = new Slots(concurrency);
+    this.#line = new Line({ places: concurrency, waiting: options.waiting ?? maxWaiting, bytes: maxWaitingBytes });
+    this.#refusals = new Slots(concurrency);
     this.#client = connect(options.url, clientOptions(options, concurrency));
     this.#client.handleMessage = (packet, done) => this.#receive(packet, done as (error?: Error) => void);
     this.#client.on('connect', () => {
@@ -151,26 +166,36 @@ class ExternalBroker implements BrokerClient {
   }
 
   /**
-   * Runs a request and lets mqtt.js read on at once. The receive maximum bounds those of QoS 1, which the broker may
-   * hand to another gateway until they are acknowledged; those of QoS 0 wait here, and with them the connection. Only
-   * they may: their answers need nothing that would have to be read first.
+   * Takes a request and lets mqtt.js read on at once: behind it are acknowledgements, and what others ask. The receive
+   * maximum bounds requests of QoS 1, which the broker may hand to another gateway until they are acknowledged.
    */
   #receive(packet: IPublishPacket, readOn: (error?: Error) => void): void {
     const incoming = toIncoming(packet);
     if (incoming.qos === 0) {
-      void this.#slots.take().then(() => {
-        readOn();
-        this.#run(incoming, () => this.#slots.give());
-      });
+      readOn();
+      this.#queue(incoming);
       return;
     }
     readOn(laterAcknowledged);
     const connection = this.#connection;
-    this.#run(incoming, () => connection === this.#connection && this.#acknowledge(packet));
+    this.#run(this.#handle(incoming), () => connection === this.#connection && this.#acknowledge(packet));
   }
 
-  #run(incoming: Incoming, done: () => void): void {
-    this.#running.add((this.#handler?.(incoming) ?? Promise.resolve()).finally(done));
+  /** Runs a request of QoS 0 in its turn; where too many wait it is refused, or dropped. */
+  #queue(incoming: Incoming): void {
+    const begun = this.#line.run(incoming.payload.length, () => this.#handle(incoming));
+    if (begun) this.#running.add(begun);
+    else if (this.#refusals.tryTake()) {
+      this.#run(this.#handle({ ...incoming, overloaded: true }), () => this.#refusals.give());
+    }
+  }
+
+  #handle(incoming: Incoming): Promise<void> {
+    return this.#handler?.(incoming) ?? Promise.resolve();
+  }
+
+  #run(work: Promise<void>, done: () => void): void {
+    this.#running.add(work.finally(done));
   }
 
   /** mqtt.js has no public way to acknowledge later than its reader goes on. */

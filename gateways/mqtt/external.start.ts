@@ -51,6 +51,7 @@ export async function startExternalMqtt(deps: ExternalDeps): Promise<RunningMqtt
       isOpen: config.mqttAnonymous === 'events',
     },
     limit: perMinute(config.rateLimitMessages, 'mqtt'),
+    strangersLimit: perMinute(config.rateLimitMessages, 'mqtt-strangers'),
   });
   const { protocol, host } = new URL(url);
   return {

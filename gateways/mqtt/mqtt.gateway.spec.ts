@@ -1,10 +1,12 @@
-import { afterEach, expect, test } from '@jest/globals';
+import { afterEach, describe, expect, test } from '@jest/globals';
+import { Failure } from '../../shared/contracts/index.ts';
 import type { Bus, EventEnvelope } from '../../shared/fanout/bus.ts';
 import { memoryBus } from '../../shared/fanout/memory.bus.ts';
 import { silentLog } from '../../shared/runtime/log.ts';
 import { anonymous } from '../../shared/runtime/principal.ts';
 import { eventually } from '../../test/system/clients/wait.ts';
 import type { Authenticator, Dispatcher } from '../core/dispatch.types.ts';
+import { type Limit, perMinute } from '../core/limits.ts';
 import type { BrokerClient, Incoming, Outgoing, RequestHandler } from './broker.ts';
 import { type MqttGateway, startMqttGateway } from './mqtt.gateway.ts';
 
@@ -39,7 +41,10 @@ class StandInBroker implements BrokerClient {
 }
 
 const authenticator: Authenticator = {
-  bearer: async () => anonymous,
+  async bearer(token) {
+    if (token === 'bad') throw new Failure('UNAUTHORIZED');
+    return anonymous;
+  },
   current: async () => anonymous,
   apiKey: async () => ({ ...anonymous, requireSignature: false }),
   nobody: () => anonymous,
@@ -50,7 +55,8 @@ const authenticator: Authenticator = {
   tokenVersions: async () => new Map(),
   wasRevoked: () => false,
 };
-const request = { command: 'list', module: 'version', requestId: 'r1' };
+const request = { command: 'list', module: 'version', requestId: 'r1', token: 'known' };
+const { token: _, ...unknown } = request;
 const incoming = (properties: Incoming['properties'] = {}, value: unknown = request): Incoming => ({
   payload: Buffer.from(JSON.stringify(value)),
   qos: 1,
@@ -60,11 +66,12 @@ const incoming = (properties: Incoming['properties'] = {}, value: unknown = requ
 let bus: Bus;
 let gateway: MqttGateway;
 
-async function start(dispatch: Dispatcher['dispatch'], isOpen = true): Promise<StandInBroker> {
+async function start(dispatch: Dispatcher['dispatch'], isOpen = true, strangers?: Limit): Promise<StandInBroker> {
   const broker = new StandInBroker();
   bus = memoryBus();
   const config = { baseTopic: 'nestmtx', eventTopics: 'plain', isOpen } as const;
-  gateway = await startMqttGateway({ broker, dispatcher: { dispatch }, authenticator, bus, log: silentLog, config });
+  const deps = { broker, dispatcher: { dispatch }, authenticator, bus, log: silentLog, config };
+  gateway = await startMqttGateway({ ...deps, ...(strangers && { strangersLimit: strangers }) });
   return broker;
 }
 
@@ -150,4 +157,63 @@ test.each([
     2_000,
   );
   expect(JSON.parse(broker.events[0]?.[2] as string).details).toEqual({ name: 'Porch', image });
+});
+
+describe('requests of strangers', () => {
+  const codes = (replies: Outgoing[]) => replies.map(({ payload }) => JSON.parse(String(payload)).error?.code);
+  const replied = (broker: StandInBroker, count: number) =>
+    eventually(
+      async () => broker.replies.length,
+      (replies) => replies === count,
+      2_000,
+    );
+
+  test('have a limit together, bad tokens among them, beyond which those who are known are answered', async () => {
+    const broker = await start(async () => ({}), true, perMinute(3, 'test'));
+    const bad = { ...request, token: 'bad' };
+    for (const value of [unknown, bad, unknown]) await broker.handler(incoming({}, value));
+    await replied(broker, 3);
+    expect(codes(broker.replies).sort()).toEqual(['UNAUTHORIZED', undefined, undefined]);
+    for (const value of [unknown, bad, request]) await broker.handler(incoming({}, value));
+    expect(codes(broker.replies.slice(3))).toEqual(['RATE_LIMITED', 'RATE_LIMITED', undefined]);
+  });
+
+  test('run a few at a time, and take no place from those who are known', async () => {
+    let go = () => {};
+    const gate = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    const ran: string[] = [];
+    const broker = await start(async ({ requestId }) => {
+      ran.push(requestId);
+      if (requestId !== 'r1') await gate;
+      return {};
+    });
+    for (let n = 0; n < 20; n++) await broker.handler(incoming({}, { ...unknown, requestId: `s${n}` }));
+    await broker.handler(incoming());
+    expect(ran.filter((id) => id !== 'r1')).toHaveLength(16);
+    expect(broker.replies).toHaveLength(1);
+    go();
+    await gateway.stop();
+    expect([ran.length, broker.replies.length]).toEqual([21, 21]);
+  });
+
+  test('are refused where too many wait', async () => {
+    let go = () => {};
+    const gate = new Promise<void>((resolve) => {
+      go = resolve;
+    });
+    const broker = await start(() => gate);
+    for (let n = 0; n < 1_017; n++) await broker.handler(incoming({}, unknown));
+    expect(codes(broker.replies)).toEqual(['UNAVAILABLE']);
+    go();
+  });
+});
+
+test('a request the broker has no place for is answered and not run', async () => {
+  let ran = 0;
+  const broker = await start(async () => ran++);
+  await broker.handler({ ...incoming(), overloaded: true });
+  expect(JSON.parse(String(broker.replies[0]?.payload)).error).toMatchObject({ code: 'UNAVAILABLE', retryAfter: 1 });
+  expect(ran).toBe(0);
 });

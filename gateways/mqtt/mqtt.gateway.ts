@@ -1,5 +1,6 @@
 import { Failure } from '../../shared/contracts/index.ts';
 import type { Bus } from '../../shared/fanout/bus.ts';
+import { Line } from '../../shared/mailbox/line.ts';
 import { toFailure } from '../../shared/runtime/failure.ts';
 import type { Log } from '../../shared/runtime/log.ts';
 import type { Principal } from '../../shared/runtime/principal.ts';
@@ -9,8 +10,9 @@ import type { Limit } from '../core/limits.ts';
 import type { GatewayMetrics } from '../core/metrics.ts';
 import { failureTopic } from '../core/mqtt-acl.rules.ts';
 import { impersonal } from '../core/personal.ts';
-import type { BrokerClient, Incoming } from './broker.ts';
-import { type EventTopics, eventTopics, readRequest, renderError, renderResult } from './codec.ts';
+import { type BrokerClient, type Incoming, maxWaiting, maxWaitingBytes } from './broker.ts';
+import { type EventTopics, eventTopics, type Parsed, readRequest, renderError, renderResult } from './codec.ts';
+import { Running } from './running.ts';
 
 export interface MqttGatewayConfig {
   /** Without a slash at either end. */
@@ -32,6 +34,14 @@ export interface MqttGatewayDeps {
   readonly metrics?: Pick<GatewayMetrics, 'packet' | 'event'>;
   /** Messages of one connection where the broker is ours, else of one user. */
   readonly limit?: Limit;
+  /** Messages of all whom neither the broker nor a token tells apart, and of bad tokens. */
+  readonly strangersLimit?: Limit;
+}
+
+interface Gateway extends MqttGatewayDeps {
+  /** Requests of clients nobody knows: they wait for each other, and not in the places of those who are known. */
+  readonly strangers: Line;
+  readonly running: Running;
 }
 
 export interface MqttGateway {
@@ -43,11 +53,19 @@ export interface MqttGateway {
 
 const defaultDrainMs = 10_000;
 const jsonType = 'application/json';
+/** Requests of strangers that run at a time: log-ins, most of all, each of which costs the auth service 10 ms or more. */
+const strangersPlaces = 16;
+/** Whose requests they are nobody knows: they are counted under one key. */
+const everyStranger = '';
+/** Seconds. */
+const retryAfter = 1;
 
 /** Answers requests and publishes the events of the bus, each by one gateway of the tier. */
 export async function startMqttGateway(deps: MqttGatewayDeps): Promise<MqttGateway> {
   const { broker, bus, config, metrics } = deps;
-  await broker.serve((incoming) => handle(incoming, deps));
+  const strangers = new Line({ places: strangersPlaces, waiting: maxWaiting, bytes: maxWaitingBytes });
+  const running = new Running();
+  await broker.serve((incoming) => handle(incoming, { ...deps, strangers, running }));
   const following = await bus.follow({ tier: 'mqtt' }, async (envelope) => {
     const { body, hearers } = envelope;
     if (hearers.kind === 'services') return;
@@ -60,13 +78,15 @@ export async function startMqttGateway(deps: MqttGatewayDeps): Promise<MqttGatew
     healthy: () => broker.healthy(),
     async stop() {
       await following.stop();
-      await broker.drain(config.drainMs ?? defaultDrainMs);
+      const end = Date.now() + (config.drainMs ?? defaultDrainMs);
+      await broker.drain(end - Date.now());
+      await running.idle(end - Date.now());
       await broker.close();
     },
   };
 }
 
-async function handle(incoming: Incoming, deps: MqttGatewayDeps): Promise<void> {
+async function handle(incoming: Incoming, deps: Gateway): Promise<void> {
   const { config, metrics } = deps;
   metrics?.packet('mqtt', 'in');
   const read = readRequest(incoming, config.baseTopic);
@@ -74,12 +94,36 @@ async function handle(incoming: Incoming, deps: MqttGatewayDeps): Promise<void> 
     const topic = read.topic ?? failureTopic(config.baseTopic);
     return answer(incoming, topic, renderError(read.failure, read.requestId), deps, read.topic !== undefined);
   }
-  if (isExpired(incoming)) return;
-  await answer(incoming, read.topic, await run(read.request, incoming, deps), deps, true);
+  const refusal = incoming.overloaded ? tooMany() : await begun(incoming, read, deps);
+  if (refusal) await answer(incoming, read.topic, renderError(refusal, read.request.requestId), deps, true);
 }
 
+const tooMany = () => new Failure('UNAVAILABLE', 'Too many requests wait', { retryAfter });
+
+/** Runs a request and answers it, one of a stranger when it is its turn; says why not where it does neither. */
+async function begun(incoming: Incoming, { topic, request }: Parsed, deps: Gateway): Promise<Failure | undefined> {
+  const work = async () => {
+    if (!isExpired(incoming)) await answer(incoming, topic, await run(request, incoming, deps), deps, true);
+  };
+  if (!isStranger(incoming, request, deps)) {
+    await work();
+    return undefined;
+  }
+  try {
+    await deps.strangersLimit?.take(everyStranger);
+  } catch (error) {
+    return toFailure(error);
+  }
+  const begun = deps.strangers.run(incoming.payload.length, work);
+  if (begun) deps.running.add(begun);
+  return begun ? undefined : tooMany();
+}
+
+const isStranger = ({ asker }: Incoming, { token }: Envelope, { authenticator }: Gateway): boolean =>
+  !asker && token === undefined && authenticator.nobody().kind === 'anonymous';
+
 /** The payload of the answer, whatever happens. */
-async function run(envelope: Envelope, incoming: Incoming, deps: MqttGatewayDeps): Promise<string | Buffer> {
+async function run(envelope: Envelope, incoming: Incoming, deps: Gateway): Promise<string | Buffer> {
   const { token, ...request } = envelope;
   try {
     const principal = await authenticate(token, incoming, deps);
@@ -92,16 +136,24 @@ async function run(envelope: Envelope, incoming: Incoming, deps: MqttGatewayDeps
 }
 
 /** A token in the payload counts before the login of the connection; without either the caller is nobody. */
-async function authenticate(
-  token: string | undefined,
-  { asker }: Incoming,
-  { authenticator, limit }: MqttGatewayDeps,
-): Promise<Principal> {
+async function authenticate(token: string | undefined, incoming: Incoming, deps: Gateway): Promise<Principal> {
+  const { asker } = incoming;
+  const { authenticator, limit } = deps;
   if (asker) await limit?.take(asker.id);
-  const principal =
-    token === undefined ? (asker?.principal ?? authenticator.nobody()) : await authenticator.bearer(token);
+  if (token === undefined && asker) return asker.principal;
+  const principal = token === undefined ? authenticator.nobody() : await bearerOf(token, incoming, deps);
   if (!asker && principal.kind !== 'anonymous') await limit?.take(principal.id);
   return principal;
+}
+
+/** A good one gets through, however many bad ones strangers try. */
+async function bearerOf(token: string, { asker }: Incoming, deps: Gateway): Promise<Principal> {
+  try {
+    return await deps.authenticator.bearer(token);
+  } catch (error) {
+    if (!asker && toFailure(error).type === 'UNAUTHORIZED') await deps.strangersLimit?.take(everyStranger);
+    throw error;
+  }
 }
 
 /** `echo`: failures repeat nothing of what was sent, the correlation data neither. */

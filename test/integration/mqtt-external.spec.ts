@@ -24,7 +24,7 @@ async function withMosquitto(options: MosquittoOptions): Promise<void> {
   mosquitto = await startMosquitto(options);
 }
 
-async function addGateway(concurrency?: number): Promise<StandInDispatcher> {
+async function addGateway(concurrency?: number, waiting?: number): Promise<StandInDispatcher> {
   const dispatcher = new StandInDispatcher();
   const broker = externalBroker({
     url: mosquitto.url,
@@ -32,6 +32,7 @@ async function addGateway(concurrency?: number): Promise<StandInDispatcher> {
     log: silentLog,
     reconnectMs: 50,
     ...(concurrency !== undefined && { concurrency }),
+    ...(waiting !== undefined && { waiting }),
   });
   const config = { baseTopic: 'nestmtx', eventTopics: 'both', isOpen: true, drainMs: 2_000 } as const;
   const authenticator = new StandInAuthenticator();
@@ -138,11 +139,11 @@ describe('requests over Mosquitto', () => {
       const one = await client();
       const ids = Array.from({ length: 7 }, (_, index) => `b${index}`);
       const answers = Promise.all(
-        ids.map((requestId) => one.ask({ command: 'wait', module: 'users', requestId }, qos)),
+        ids.map((requestId) => one.ask({ command: 'wait', module: 'users', requestId, token: 'token-ann' }, qos)),
       );
       await dispatcher.reached(3);
       // The broker hands the gateway this one behind the others.
-      const fence = one.ask({ command: 'echo', module: 'users', requestId: 'fence' }, 0);
+      const fence = one.ask({ command: 'echo', module: 'users', requestId: 'fence', token: 'token-ann' }, 0);
       if (qos === 1) await fence;
       expect(dispatcher.count('wait')).toBe(3);
       dispatcher.release();
@@ -150,6 +151,26 @@ describe('requests over Mosquitto', () => {
       expect(dispatcher.count('wait')).toBe(7);
     },
   );
+
+  test('of QoS 0 that find too many waiting are refused, and hold up neither other requests nor events', async () => {
+    const dispatcher = await addGateway(2, 3);
+    const [flooding, one] = [await client(), await client()];
+    await flooding.mqtt.subscribeAsync('nestmtx/responses/flood');
+    const request = { command: 'wait', module: 'users', requestId: 'flood', token: 'token-eve' };
+    for (let n = 0; n < 6; n++) flooding.mqtt.publish('nestmtx/requests', JSON.stringify(request));
+    const refused = JSON.parse((await flooding.next('nestmtx/responses/flood')).text);
+    expect(refused).toMatchObject({ error: { code: 'UNAVAILABLE', retryAfter: 1 }, requestId: 'flood' });
+    expect(dispatcher.count('wait')).toBe(2);
+    await one.mqtt.subscribeAsync('nestmtx/events/#', { qos: 1 });
+    const read = { command: 'echo', module: 'users', requestId: 'read', token: 'token-ann' };
+    expect(JSON.parse(await one.ask(read, 1))).toHaveProperty('by', 'ann');
+    // The second comes once the first was acknowledged.
+    for (const id of ['e1', 'e2']) await bus.emit(ready(id));
+    for (const _ of ['e1', 'e2']) await one.next('nestmtx/events/camera/1/ready');
+    dispatcher.release();
+    for (let n = 0; n < 5; n++) await flooding.next('nestmtx/responses/flood');
+    expect(dispatcher.count('wait')).toBe(5);
+  });
 
   test('that run when the gateway stops are answered, and no other is taken', async () => {
     const dispatcher = await addGateway();
