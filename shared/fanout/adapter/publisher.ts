@@ -172,17 +172,20 @@ export class Publisher {
       // It may have broken once more.
       if (seen !== this.#doubts) until = Date.now() + settleBound;
       seen = this.#doubts;
+      let problem: unknown;
       try {
         const missing = await unconfirmed.missing();
         if (seen !== this.#doubts) continue;
+        if (missing.length === 0) return;
+        // Whether it gets there is looked at as well: the leader may be another one already.
         for (const { subject, data, once } of missing) this.#send(subject, data, once);
-        return;
       } catch (error) {
-        if (Date.now() < until) continue;
-        this.lost += unconfirmed.forget();
-        this.#log.warn({ err: error }, 'packets that were on their way when NATS went may be lost');
-        return;
+        problem = error;
       }
+      if (Date.now() < until) continue;
+      this.lost += unconfirmed.forget();
+      this.#log.warn({ err: problem }, 'packets that were on their way when NATS went may be lost');
+      return;
     }
   }
 

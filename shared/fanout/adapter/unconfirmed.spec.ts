@@ -73,10 +73,27 @@ afterEach(() => {
   jest.useRealTimers();
 });
 
-test('what a checkpoint follows is not kept any longer', async () => {
+test('what a checkpoint follows is kept until the next one', async () => {
   send('me1', true);
   await jest.advanceTimersByTimeAsync(1_000);
-  expect(unconfirmed.size).toBe(0);
+  send('me2', true);
+  expect(unconfirmed.size).toBe(2);
+  await jest.advanceTimersByTimeAsync(1_000);
+  expect(unconfirmed.size).toBe(1);
+  await jest.advanceTimersByTimeAsync(1_000);
+  expect([unconfirmed.size, log.sequence]).toEqual([0, 5]);
+  await jest.advanceTimersByTimeAsync(10_000);
+  expect(log.sequence).toBe(5);
+});
+
+test('what was lost before a leader that is told of only after its first checkpoint is missing', async () => {
+  send('me1', true);
+  await jest.advanceTimersByTimeAsync(1_000);
+  send('me2', false);
+  send('me3', true);
+  await jest.advanceTimersByTimeAsync(1_000);
+  log.elected();
+  expect(await missing()).toEqual(['me2']);
 });
 
 test('only what the log has not got is missing, in order, wherever it was', async () => {

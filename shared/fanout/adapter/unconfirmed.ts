@@ -40,7 +40,8 @@ const trimPart = 16;
  * Packets that were handed to NATS and may not be in the log yet: what is on its way when NATS ends or the connection
  * breaks, or while the stream has no leader, is in no log and with no client. Now and then a checkpoint is appended and
  * waited for; what was sent before it on the same connection is stored by then, as one connection's messages are stored
- * in their order, unless a checkpoint between them was not. After a break or such a doubt the log says what is missing.
+ * in their order, unless a leader of the stream came between them. That is told a moment later, so what a checkpoint
+ * follows is kept until the next one. After a break or such a doubt the log says what is missing.
  */
 export class Unconfirmed {
   readonly #options: UnconfirmedOptions;
@@ -50,8 +51,10 @@ export class Unconfirmed {
   /** Number of the first that is kept, counted from the first that was ever sent. */
   #first = 0;
   #bytes = 0;
-  /** Sequence of the last checkpoint. */
+  /** Sequence of the checkpoint before all that is kept. */
   #stored = 0;
+  /** The last checkpoint: its sequence, and the number of the first packet that came after it was asked for. */
+  #last = { sequence: 0, end: 0 };
   #checkpoints = 0;
   #asking = false;
   /** How often the log was read: what was asked before says nothing after it. */
@@ -108,8 +111,10 @@ export class Unconfirmed {
   async #compare(): Promise<void> {
     const { log, fanout } = this.#options;
     const to = await this.#checkpoint();
-    // A log that was made anew counts from the beginning.
-    const from = to > this.#stored ? this.#stored + 1 : 1;
+    // A log that was made anew counts from the beginning; what the one before held was told.
+    const isNew = to <= this.#last.sequence;
+    if (isNew) this.#forgetUntil(this.#last.end);
+    const from = isNew ? 1 : this.#stored + 1;
     const subjects = [...new Set(this.#kept.map(({ subject }) => subject)), this.#subject];
     const filter = subjects.length > maxSubjects ? [fanout.republish.src] : subjects;
     const stored = new Set<string>();
@@ -122,6 +127,7 @@ export class Unconfirmed {
     this.#kept.splice(0, this.#kept.length, ...missing);
     this.#bytes = missing.reduce((sum, { data }) => sum + data.length, 0);
     this.#stored = to;
+    this.#last = { sequence: to, end: this.#first };
   }
 
   /** Gives up what is kept. @returns how many packets that were */
@@ -151,8 +157,9 @@ export class Unconfirmed {
       const sequence = await this.#checkpoint();
       // After a break it went over the new connection, and says nothing of what was sent over the old one.
       if (isTold()) {
-        this.#stored = sequence;
-        this.#forgetUntil(end);
+        this.#stored = this.#last.sequence;
+        this.#forgetUntil(this.#last.end);
+        this.#last = { sequence, end };
       }
     } catch {
       if (isTold() && link.up) this.doubted();
