@@ -261,6 +261,20 @@ test('a client that heard nothing for longer than the log lasts still recovers, 
   expect({ recoveries: client.recoveries, lives: client.lives.length }).toEqual({ recoveries: 1, lives: 2 });
 }, 90_000);
 
+/** Until a server says that all connections it had by now have heard what there is. */
+async function floorPasses({ io, nats }: Node, prefix: string): Promise<void> {
+  const jsm = await nats.jetstreamManager();
+  const { stream, of } = fanoutNames(prefix);
+  const { state } = await jsm.streams.info(stream);
+  const { uid } = io.of('/').adapter as unknown as { uid: string };
+  const own = of('/').log(leaseAudience(uid));
+  const floor = async () => {
+    const { data } = await jsm.streams.getMessage(stream, { last_by_subj: own });
+    return (decodeValue(decodeMessage(data).parts) as Lease).floor;
+  };
+  await until(async () => (await floor()) > state.last_seq, 'its floor is beyond', 30_000);
+}
+
 test('a session whose return was refused once has missed what was sent since it went, however late it comes back', async () => {
   const pings = { pingInterval: 300, pingTimeout: 400 };
   const [one, two] = await startTwo({ server: pings, adapter: { prefix: 'refused' } });
@@ -276,21 +290,40 @@ test('a session whose return was refused once has missed what was sent since it 
   await expect(client.connect(two.url)).rejects.toThrow('refused');
   one.io.to('a').emit('n', 3);
   // The server it came to says by now that all of its connections have heard that.
-  const jsm = await two.nats.jetstreamManager();
-  const { state } = await jsm.streams.info('refused-fanout');
-  const { uid } = two.io.of('/').adapter as unknown as { uid: string };
-  const own = fanoutNames('refused').of('/').log(leaseAudience(uid));
-  const floor = async () => {
-    const { data } = await jsm.streams.getMessage('refused-fanout', { last_by_subj: own });
-    return (decodeValue(decodeMessage(data).parts) as Lease).floor;
-  };
-  await until(async () => (await floor()) > state.last_seq, 'its floor is beyond', 30_000);
+  await floorPasses(two, 'refused');
   await client.connect(two.url);
   two.io.to('a').emit('n', 4);
   await until(() => client.life?.numbers.at(-1) === 4, 'it hears the room');
   expect({ recoveries: client.recoveries, numbers: client.life?.numbers }).toEqual({
     recoveries: 1,
     numbers: [1, 2, 3, 4],
+  });
+}, 60_000);
+
+test('a session whose end its server could not write has missed what was sent since, however late it comes back', async () => {
+  const pings = { pingInterval: 300, pingTimeout: 400 };
+  const [one, two] = await startTwo({ server: pings, adapter: { prefix: 'unwritten' } });
+  const { stream, of } = fanoutNames('unwritten');
+  const jsm = await one.nats.jetstreamManager();
+  const { sid } = client;
+  await socketAt(one, sid).join('a');
+  one.io.to('a').emit('n', 1);
+  await hears(client, 1);
+  const records = of('/').session(client.session.pid as string);
+  const last = () => jsm.streams.getMessage(stream, { last_by_subj: records });
+  client.breakOff();
+  await gone(one, sid);
+  await until(async () => (await last()).string().includes('"closed"'), 'its end is written');
+  // As where that was on its way when the link to NATS broke.
+  await jsm.streams.deleteMessage(stream, (await last()).seq);
+  one.io.to('a').emit('n', 2);
+  await floorPasses(one, 'unwritten');
+  await client.connect(two.url);
+  two.io.to('a').emit('n', 3);
+  await until(() => client.life?.numbers.at(-1) === 3, 'it hears the room');
+  expect({ recoveries: client.recoveries, numbers: client.life?.numbers }).toEqual({
+    recoveries: 1,
+    numbers: [1, 2, 3],
   });
 }, 60_000);
 

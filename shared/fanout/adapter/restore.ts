@@ -70,18 +70,20 @@ async function leaseOf({ log, names }: RestoreContext, session: Session): Promis
   return last && (decodeValue(decodeMessage(last.data).parts) as Lease);
 }
 
-/** Makes sure that no other connection of the session is left. False where its server does not answer. */
-async function takeOver({ uid, link, names, handOver }: RestoreContext, { server, sid }: Session): Promise<boolean> {
+/** Makes sure that no other connection of the session is left: its server has ended it, or is gone, or says nothing. */
+async function takeOver(
+  { uid, link, names, handOver }: RestoreContext,
+  { server, sid }: Session,
+): Promise<'ended' | 'gone' | 'silent'> {
   if (server === uid) {
     await handOver(sid);
-    return true;
+    return 'ended';
   }
   try {
     await link.connection.request(names.takeover(server), sid, { timeout: takeoverTimeout });
-    return true;
+    return 'ended';
   } catch (error) {
-    // Nobody listens: that server is gone.
-    return error instanceof NatsError && error.code === ErrorCode.NoResponders;
+    return error instanceof NatsError && error.code === ErrorCode.NoResponders ? 'gone' : 'silent';
   }
 }
 
@@ -139,13 +141,17 @@ async function attempt(
   let session = await readSession(context, pid);
   if (!session || session.state === 'ended' || !(await authorize(session))) return null;
   context.signal.throwIfAborted();
+  let server: Awaited<ReturnType<typeof takeOver>> = 'gone';
   // One that arrives may be connected, with the record of it on its way.
   if (session.state !== 'closed') {
-    if (!(await takeOver(context, session))) return null;
+    server = await takeOver(context, session);
+    if (server === 'silent') return null;
     session = await readSession(context, pid);
     if (!session) return null;
   }
-  const lease = await leaseOf(context, session);
+  let lease = await leaseOf(context, session);
+  // It ended before, and the record of that was lost: how long it was connected is not known, nor what it heard.
+  if (lease && server === 'ended' && session.state === 'open') lease = { ...lease, floor: 0 };
   if (!lease || !isStillThere(context, session, lease) || !(await isGenuine(context, offset))) return null;
   return claim(context, { pid, session, lease, after: missedAfter(session, offset.sequence, lease) });
 }
