@@ -176,9 +176,10 @@ export class Publisher {
       try {
         const missing = await unconfirmed.missing();
         if (seen !== this.#doubts) continue;
-        if (missing.length === 0) return;
-        // Whether it gets there is looked at as well: the leader may be another one already.
         for (const { subject, data, once } of missing) this.#send(subject, data, once);
+        // Whether it gets there is looked at as well: the leader may be another one already. What others tell too may be
+        // there under another id.
+        if (missing.every(({ once }) => once !== undefined)) return;
       } catch (error) {
         problem = error;
       }
