@@ -35,6 +35,10 @@ class Log {
     return this.store(to, data);
   }
 
+  async first(): Promise<number> {
+    return this.entries[0]?.sequence ?? this.sequence + 1;
+  }
+
   async scan(subjects: string[], { from, to }: Range, each: (entry: Entry) => boolean): Promise<boolean> {
     for (const entry of this.entries) {
       if (entry.sequence < from || entry.sequence > to || !subjects.includes(entry.subject)) continue;
@@ -164,6 +168,17 @@ test('a log that was made anew is read from its beginning', async () => {
   await jest.advanceTimersByTimeAsync(1_000);
   log.entries = [];
   log.sequence = 0;
+  send('meA', true);
+  send('meB', false);
+  expect(await missing()).toEqual(['meB']);
+});
+
+test('what the log had and has lost since is not sent again', async () => {
+  send('me', true);
+  await jest.advanceTimersByTimeAsync(1_000);
+  for (let n = 0; n < 10; n += 1) send(`me${n}`, true);
+  await jest.advanceTimersByTimeAsync(1_000);
+  log.entries = [];
   send('meA', true);
   send('meB', false);
   expect(await missing()).toEqual(['meB']);

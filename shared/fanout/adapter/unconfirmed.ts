@@ -19,7 +19,7 @@ interface Kept extends Sent {
 
 export interface UnconfirmedOptions {
   link: Pick<NatsLink, 'up' | 'breaks'>;
-  log: Pick<FanoutLog, 'append' | 'scan' | 'onElection'>;
+  log: Pick<FanoutLog, 'append' | 'scan' | 'first' | 'onElection'>;
   fanout: FanoutNames;
   names: NamespaceNames;
   /** Unique over the cluster. */
@@ -111,10 +111,11 @@ export class Unconfirmed {
   async #compare(): Promise<void> {
     const { log, fanout } = this.#options;
     const to = await this.#checkpoint();
-    // A log that was made anew counts from the beginning; what the one before held was told.
+    // A log that was made anew counts from the beginning.
     const isNew = to <= this.#last.sequence;
-    if (isNew) this.#forgetUntil(this.#last.end);
     const from = isNew ? 1 : this.#stored + 1;
+    // Where the log has lost its beginning, what a checkpoint followed is not there to be found, and was told.
+    if (isNew || (from > 1 && (await log.first()) > from)) this.#forgetUntil(this.#last.end);
     const subjects = [...new Set(this.#kept.map(({ subject }) => subject)), this.#subject];
     const filter = subjects.length > maxSubjects ? [fanout.republish.src] : subjects;
     const stored = new Set<string>();
