@@ -46,7 +46,8 @@ async function main(): Promise<void> {
     vault: vault(config.encryptionKeys ?? []),
     announce: (line) => announced.push(line),
   });
-  const core = await gatewayCore({ contracts, broker, bus, config, keyring, registry, log });
+  const parts = { contracts, broker, bus, config, keyring, registry, log };
+  const core = await gatewayCore(parts);
   await broker.start();
 
   const state = readiness({ store: () => stores.healthy(), services: () => reachable(broker).auth === true });
@@ -58,19 +59,7 @@ async function main(): Promise<void> {
   // HTTP starts first, as Socket.IO shares its server.
   const fanout = lateFanout();
   const dispatcher = announcing(core.dispatcher, fanout);
-  const shared = {
-    ...core,
-    dispatcher,
-    contracts,
-    broker,
-    bus,
-    fanout,
-    config,
-    keyring,
-    operator: operator.forClients,
-    log,
-  };
-  const deps = { ...shared, name: broker.nodeID };
+  const deps = { ...parts, ...core, dispatcher, fanout, operator: operator.forClients, name: broker.nodeID };
   const http = await startHttpGateway(deps);
   const socketio = await startSocketioGateway({ ...deps, server: http.server, recovery: true });
   fanout.use(socketio.fanout);

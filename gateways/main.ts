@@ -48,7 +48,8 @@ async function main(): Promise<void> {
   const broker = createBroker({ role, log, connection, namespace: config.natsPrefix });
   const registry = processRegistry();
   const keyring = keyringOf(config);
-  const core = await gatewayCore({ contracts, broker, bus, config, keyring, registry, log });
+  const parts = { contracts, broker, bus, config, keyring, registry, log };
+  const core = await gatewayCore(parts);
   await broker.start();
 
   const state = readiness({
@@ -65,19 +66,7 @@ async function main(): Promise<void> {
     name === 'socketio' ? undefined : await natsFanout({ connection, bus, prefix: socketsPrefix(config), log });
   if (overNats) fanout.use(overNats);
   const dispatcher = announcing(core.dispatcher, fanout);
-  const shared = {
-    ...core,
-    dispatcher,
-    contracts,
-    broker,
-    bus,
-    fanout,
-    config,
-    keyring,
-    operator: operator.forClients,
-    log,
-  };
-  const deps = { ...shared, name: broker.nodeID };
+  const deps = { ...parts, ...core, dispatcher, fanout, operator: operator.forClients, name: broker.nodeID };
   const starts: Record<GatewayName, () => Promise<Gateway>> = {
     http: () => startHttpGateway(deps),
     socketio: () => {

@@ -261,6 +261,12 @@ test('a client that heard nothing for longer than the log lasts still recovers, 
   expect({ recoveries: client.recoveries, lives: client.lives.length }).toEqual({ recoveries: 1, lives: 2 });
 }, 90_000);
 
+/** It came back once with its session, and has heard these numbers, each once and in order. */
+async function cameBackWith(numbers: readonly number[]): Promise<void> {
+  await until(() => client.life?.numbers.at(-1) === numbers.at(-1), 'it hears the room');
+  expect({ recoveries: client.recoveries, numbers: client.life?.numbers }).toEqual({ recoveries: 1, numbers });
+}
+
 /** Until a server says that all connections it had by now have heard what there is. */
 async function floorPasses({ io, nats }: Node, prefix: string): Promise<void> {
   const jsm = await nats.jetstreamManager();
@@ -293,11 +299,7 @@ test('a session whose return was refused once has missed what was sent since it 
   await floorPasses(two, 'refused');
   await client.connect(two.url);
   two.io.to('a').emit('n', 4);
-  await until(() => client.life?.numbers.at(-1) === 4, 'it hears the room');
-  expect({ recoveries: client.recoveries, numbers: client.life?.numbers }).toEqual({
-    recoveries: 1,
-    numbers: [1, 2, 3, 4],
-  });
+  await cameBackWith([1, 2, 3, 4]);
 }, 60_000);
 
 test('a session whose end its server could not write has missed what was sent since, however late it comes back', async () => {
@@ -320,11 +322,7 @@ test('a session whose end its server could not write has missed what was sent si
   await floorPasses(one, 'unwritten');
   await client.connect(two.url);
   two.io.to('a').emit('n', 3);
-  await until(() => client.life?.numbers.at(-1) === 3, 'it hears the room');
-  expect({ recoveries: client.recoveries, numbers: client.life?.numbers }).toEqual({
-    recoveries: 1,
-    numbers: [1, 2, 3],
-  });
+  await cameBackWith([1, 2, 3]);
 }, 60_000);
 
 test('a session comes back after 119 s, and not after 121 s, where two minutes are allowed', async () => {
